@@ -1,0 +1,12 @@
+"""Show: one snapshot, whole."""
+
+from __future__ import annotations
+
+from gitsnap import snap
+from gitsnap.actions import target as targets
+from gitsnap.actions.state import State, resolve
+
+
+def show(name: str = "latest", *, python: str | None = None, env: str | None = None) -> State:
+    """Return the state that *name* (a SNAP) names, with its exact text."""
+    return resolve(targets.find(python, env), snap.parse(name))

@@ -1,0 +1,55 @@
+"""Two freezes and what changed between them."""
+
+from __future__ import annotations
+
+import re
+
+from packaging.version import InvalidVersion, Version
+
+from gitsnap.model import Change, Diff, Distribution, Freeze, Kind
+
+
+def compare(before: Freeze, after: Freeze) -> Diff:
+    """Return what changed from *before* to *after*, sorted by name.
+
+    A project is the same when its canonical names are (PEP 503); versions are ordered as PEP 440 says, other
+    versions by their numbers, then letters.
+    """
+    old = {item.key: item for item in before.distributions}
+    new = {item.key: item for item in after.distributions}
+    pairs = ((old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()))
+    changes = tuple(change for pair in pairs if (change := _change(*pair)))
+    python = None if before.version == after.version else (before.version, after.version)
+    executable = None if before.executable == after.executable else (before.executable, after.executable)
+    return Diff(changes, python, executable)
+
+
+def only(diff: Diff, name: str) -> Diff:
+    """Return the part of *diff* that is about the distribution with canonical *name*."""
+    return Diff(tuple(change for change in diff.changes if _key(change) == name))
+
+
+def _key(change: Change) -> str:
+    return (change.after or change.before or Distribution("", None, None)).key
+
+
+def _change(before: Distribution | None, after: Distribution | None) -> Change | None:
+    if before is None:
+        return Change(Kind.ADDED, after.name, None, after) if after else None
+    if after is None:
+        return Change(Kind.REMOVED, before.name, before, None)
+    if (before.version, before.source, before.restorable) == (after.version, after.source, after.restorable):
+        return None
+    if before.version == after.version or before.version is None or after.version is None:
+        return Change(Kind.RESOURCED, after.name, before, after)
+    kind = Kind.UPGRADED if _order(before.version) < _order(after.version) else Kind.DOWNGRADED
+    return Change(kind, after.name, before, after)
+
+
+def _order(version: str) -> tuple[int, Version | tuple[tuple[int, int, str], ...]]:
+    """Return what orders versions: those that PEP 440 knows come after those that it refuses."""
+    try:
+        return (1, Version(version))
+    except InvalidVersion:
+        parts = re.findall(r"\d+|[a-z]+", version.lower())
+        return (0, tuple((1, int(part[:18]), "") if part.isdigit() else (0, 0, part) for part in parts))

@@ -1,0 +1,295 @@
+"""Results as text; with `as_json` and `main`, the only place that prints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gitsnap import stamp
+from gitsnap.model import Change, Diff, Kind, printable
+
+if TYPE_CHECKING:
+    from gitsnap.actions.check import Checked
+    from gitsnap.actions.compare import Comparison
+    from gitsnap.actions.environments import Environments, Known
+    from gitsnap.actions.snapshots import Listed, Log
+    from gitsnap.actions.state import State
+    from gitsnap.actions.status import Status
+    from gitsnap.config import Config
+    from gitsnap.store import Pruned, Saved
+
+_COLOURS = {
+    Kind.UPGRADED: "32",
+    Kind.DOWNGRADED: "33",
+    Kind.ADDED: "36",
+    Kind.REMOVED: "31",
+    Kind.RESOURCED: "35",
+}
+_ORDER = list(_COLOURS)
+
+
+def has_colour() -> bool:
+    """Tell whether stdout is a terminal that wants colour (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def answer(text: str) -> None:
+    """Print a line of the answer to stdout."""
+    print(text)  # noqa: T201 - this is where printing is done
+
+
+def say(text: str) -> None:
+    """Print a line of the conversation to stderr, if there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr)  # noqa: T201
+
+
+def document(content: dict[str, Any]) -> None:
+    """Print one JSON object with the version of its form."""
+    answer(json.dumps({"version": 1, **content}, indent=2))
+
+
+def failure(text: str, hint: str, candidates: Sequence[str], code: int, *, as_json: bool) -> None:
+    """Say what went wrong, what may have been meant, and what to do next."""
+    if as_json:
+        document(
+            {"error": {"message": text, "hint": hint, "candidates": list(candidates), "exit_code": code}}
+        )
+    say(f"error: {text}")
+    for candidate in candidates:
+        say(f"  {candidate}")
+    if hint:
+        say(f"\nhint: {hint}")
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that *what* is being done, once it takes longer than a glance."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield
+        return
+    import threading
+
+    shown: list[Any] = []
+
+    def show() -> None:
+        from rich.console import Console
+
+        shown.append(Console(stderr=True).status(f"{what} …"))
+        shown[0].start()
+
+    timer = threading.Timer(0.7, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for status in shown:
+            status.stop()
+
+
+def _paint(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m" if has_colour() else text
+
+
+def _width() -> int | None:
+    """Return the terminal's width; None where the answer goes to a file or a pipe and is not cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _cut(text: str) -> str:
+    width = _width()
+    return text if width is None or len(text) <= width else text[: max(width - 1, 1)] + "…"
+
+
+def changes(diff: Diff, indent: str = "") -> None:
+    """Print changes as a release note: by kind, names and versions in columns."""
+    rows = [
+        (change.kind, change.name, _sides(change))
+        for kind in _ORDER
+        for change in diff.changes
+        if change.kind is kind
+    ]
+    width = min(max((len(name) for _, name, _ in rows), default=0), 32)
+    if diff.python:
+        before, after = (version.split(" ", 1)[0] or "?" for version in diff.python)
+        what = f"{before} -> {after}" if before != after else f"{after}, another build"
+        answer(_cut(f"{indent}{'python':10}  {what}"))
+    if diff.executable and not diff.python and not rows:
+        answer(_cut(f"{indent}{'moved':10}  {printable(diff.executable[1])}"))
+    for kind, name, sides in rows:
+        line = _cut(f"{indent}{kind.value:10}  {name:{width}}  {sides}").rstrip()
+        word = indent + kind.value
+        answer(_paint(word, _COLOURS[kind]) + line[len(word) :] if line.startswith(word) else line)
+
+
+def _sides(change: Change) -> str:
+    return " -> ".join(printable(str(side)) for side in (change.before, change.after) if side is not None)
+
+
+def _counts(diff: Diff) -> str:
+    count = len(diff.changes)
+    if count:
+        return f"{count} change{'' if count == 1 else 's'}"
+    return "another Python" if diff.python else "another place"
+
+
+def saved(result: Saved) -> None:
+    """Say which environment, which snapshot, what changed; and on stderr what was put right."""
+    for line in result.healed:
+        say(f"{result.store.name}: {line}")
+    newest = result.newest
+    if not result.is_new:
+        answer(
+            f"{result.store.name}: nothing changed since snapshot {newest.stamp} ({stamp.shown(newest.stamp)})"
+        )
+        return
+    answer(f"{result.store.name}: saved snapshot {newest.stamp}")
+    if len(result.changes.changes) == 0 or newest.subject.startswith("First snapshot"):
+        answer(f"  {newest.subject}, Python {newest.python}" if newest.python else f"  {newest.subject}")
+    else:
+        changes(result.changes, "  ")
+
+
+def log(result: Log) -> None:
+    """Print a line a snapshot: stamp, time, what it is known by, what changed."""
+    for listed in result.listed:
+        marks = _marks(listed)
+        one = listed.snapshot
+        what = "; ".join(f"{c.kind.value} {c.name} {_sides(c)}" for c in listed.changes) or one.subject
+        when = stamp.shown(one.stamp)[:16]
+        answer(_painted_row(f"{one.stamp}  {when}  ", f"({', '.join(marks)}) " if marks else "", what))
+    if result.more:
+        say("older ones: `gitsnap log -n 100`, or `-n 0` for all")
+
+
+def _painted_row(head: str, marks: str, tail: str) -> str:
+    row = _cut(head + marks + tail)
+    if not marks or not row.startswith(head + marks):
+        return row
+    return head + _paint(marks, "36") + row[len(head + marks) :]
+
+
+def _marks(listed: Listed) -> list[str]:
+    return (["now"] if listed.is_now else []) + list(listed.snapshot.tags)
+
+
+def status(result: Status) -> None:
+    """Print how an environment stands; a failure of launches leads."""
+    if result.failure:
+        answer(_paint(f"launches have failed since {result.failure.time}:", "31"))
+        answer(f"  {printable(result.failure.message, 500)}\n")
+    where = result.environment.prefix if result.environment else "?"
+    answer(f"environment  {result.store.name} ({printable(str(where), 500)})")
+    if result.environment:
+        answer(f"python       {'.'.join(map(str, result.environment.python))}")
+    answer(f"repository   {printable(str(result.store.path), 500)}")
+    if result.newest is None:
+        answer("newest       none yet: `gitsnap save` takes the first snapshot")
+        return
+    tags = f" ({', '.join(result.newest.tags)})" if result.newest.tags else ""
+    answer(f"newest       {result.newest.stamp}{tags}  {result.newest.subject}")
+    if result.trouble:
+        return
+    answer(f"since then   {_counts(result.drift) if result.drift else 'nothing changed'}")
+    changes(result.drift, "  ")
+
+
+def show(state: State) -> None:
+    """Print one snapshot for people: what it is, then its lines."""
+    one = state.snapshot
+    if one:
+        rows = {
+            "snapshot": one.stamp + (f" ({', '.join(one.tags)})" if one.tags else ""),
+            "taken": one.time.isoformat(" ", "seconds"),
+            "changed": one.subject,
+            "environment": one.environment + (f" on {one.machine}" if one.machine else ""),
+            "reason": one.reason,
+            "commit": one.commit,
+        }
+        for key, value in rows.items():
+            if value:
+                answer(f"{key:12} {value}")
+        answer("")
+    for line in state.text.decode("utf-8", "replace").splitlines():
+        answer(printable(line, 2000))
+
+
+def comparison(result: Comparison) -> None:
+    """Print what changed from one state to another."""
+    labels = f"{printable(result.before.label)} -> {printable(result.after.label)}"
+    if not result.changes:
+        answer(f"{labels}: nothing differs")
+        return
+    answer(labels)
+    changes(result.changes)
+
+
+def environments(result: Environments) -> None:
+    """Print a line an environment, and the launches that failed."""
+    width = max((len(one.store.name) for one in result.known), default=0)
+    for one in result.known:
+        answer(_cut(f"{one.store.name:{width}}  {_newest(one)}  {_place(one)}"))
+    if not result.known:
+        say("no environment is known here yet; `gitsnap save` takes the first snapshot of one")
+    for kept in result.failures:
+        say(f"launches of {printable(kept.key)} have failed since {kept.time}: {printable(kept.message)}")
+
+
+def _newest(one: Known) -> str:
+    return one.trouble or (stamp.shown(one.newest.stamp) if one.newest else f"{'no snapshot':19}")
+
+
+def _place(one: Known) -> str:
+    if one.prefix is None:
+        return "(belongs to the first environment of that name that saves)"
+    return printable(one.prefix) + (" (gone)" if one.is_gone else "")
+
+
+def tags(found: Sequence[Any]) -> None:
+    """Print a line a tag."""
+    width = max((len(name) for one in found for name in one.tags), default=0)
+    for one in found:
+        for name in one.tags:
+            answer(_cut(f"{name:{width}}  {one.stamp}  {one.subject}"))
+    if not found:
+        say("no snapshot has a tag; `gitsnap tag NAME` gives the newest one")
+
+
+def pruned(result: Pruned) -> None:
+    """Say what was removed from the folder."""
+    count = len(result.removed)
+    if not count:
+        answer(f"{result.store.name}: no file is past the limit")
+        return
+    answer(
+        f"{result.store.name}: removed {count} file{'' if count == 1 else 's'} past the limit; history keeps all"
+    )
+
+
+def checked(result: Checked) -> None:
+    """Say whether every snapshot is there."""
+    for line in result.repaired:
+        say(f"{result.store.name}: {line}")
+    for name in result.strays:
+        say(f"{result.store.name}: `{name}` is not in the history; `gitsnap diff {name}` compares it")
+    for line in result.problems:
+        answer(f"{result.store.name}: {line}")
+    if not result.problems:
+        count = result.snapshots
+        answer(f"{result.store.name}: {count} snapshot{'' if count == 1 else 's'}, all there")
+
+
+def config(result: Config) -> None:
+    """Print each effective value and where it comes from."""
+    for origin in result.origins:
+        value = str(origin.value).lower() if isinstance(origin.value, bool) else origin.value
+        answer(f"{origin.key:20}  {value!s:14}  {origin.source}")
