@@ -40,10 +40,13 @@ def _change(before: Distribution | None, after: Distribution | None) -> Change |
         return Change(Kind.REMOVED, before.name, before, None)
     if (before.version, before.source, before.restorable) == (after.version, after.source, after.restorable):
         return None
-    if before.version == after.version or before.version is None or after.version is None:
-        return Change(Kind.RESOURCED, after.name, before, after)
-    kind = Kind.UPGRADED if _order(before.version) < _order(after.version) else Kind.DOWNGRADED
-    return Change(kind, after.name, before, after)
+    return Change(_kind(before.version, after.version), after.name, before, after)
+
+
+def _kind(before: str | None, after: str | None) -> Kind:
+    if before is None or after is None or _order(before) == _order(after):
+        return Kind.RESOURCED
+    return Kind.UPGRADED if _order(before) < _order(after) else Kind.DOWNGRADED
 
 
 def _order(version: str) -> tuple[int, Version | tuple[tuple[int, int, str], ...]]:

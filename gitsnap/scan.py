@@ -47,9 +47,10 @@ def freeze(paths: "Sequence[str]", python: tuple[int, int], prefix: str) -> list
         if key not in hidden:
             # As pip: of two distributions that show the same name, the later one counts.
             chosen[key] = (name, distribution)
+    conda = _conda_names(prefix)
     lines: list[str] = []
     for name, distribution in sorted(chosen.values(), key=lambda item: item[0].lower()):
-        lines += _lines(name, distribution, links, prefix)
+        lines += _lines(name, distribution, links, conda)
     return lines
 
 
@@ -233,26 +234,32 @@ def _fields(read: "Reader") -> dict[str, str]:
 
 
 def _headers(data: bytes, cut: bool) -> tuple[dict[str, str], bool]:
-    """Return the first Name and Version of e-mail headers, and whether the headers end in *data*."""
+    """Return the first Name and Version of e-mail headers, and whether the headers end in *data*.
+
+    White space around a value is no part of it.
+    """
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode("utf-8", "replace").split("\n")
     if cut:
         lines.pop()
-    headers: list[list[str]] = []
+    found: dict[str, list[str]] = {}
+    ended = not cut
+    value: list[str] | None = None
     for line in lines:
-        key, colon, value = line.partition(":")
         if line.startswith((" ", "\t")):
-            if headers:
-                headers[-1][1] += "\n" + line
-        elif not line.startswith("From "):
-            if not colon or not key.isascii() or not key.isprintable() or " " in key:
-                return _name_and_version(headers), True
-            headers.append([key.lower(), value])
-    return _name_and_version(headers), not cut
-
-
-def _name_and_version(headers: list[list[str]]) -> dict[str, str]:
-    """Return the first value of each of the two headers. White space around a value is no part of it."""
-    return {key: value.strip() for key, value in reversed(headers) if key in {"name", "version"}}
+            if value is not None:
+                value.append(line)
+            continue
+        value = None
+        if line.startswith("From "):
+            continue
+        key, colon, text = line.partition(":")
+        if not colon or not key.isascii() or not key.isprintable() or " " in key:
+            ended = True
+            break
+        if key.lower() in {"name", "version"}:
+            value = [text]
+            found.setdefault(key.lower(), value)
+    return {key: "\n".join(value).strip() for key, value in found.items()}, ended
 
 
 def _pin(name: str, distribution: "Distribution") -> str:
@@ -302,14 +309,15 @@ def _is_word(text: str) -> bool:
 # --- Lines (pip: operations/freeze.py) ---
 
 
-def _lines(name: str, distribution: "Distribution", links: list[str], prefix: str) -> list[str]:
+def _lines(name: str, distribution: "Distribution", links: list[str], conda: set[str]) -> list[str]:
     """Return the lines of one distribution: comments, then its requirement."""
     _, _, location, read = distribution
     direct = _direct_url(read)
     pin = _pin(name, distribution)
     if direct is None:
         return _editable(name, location, pin) if links and _is_linked(name, links) else _pinned(name, pin)
-    url: str = direct["url"]
+    # With a space pip could not read its own line back.
+    direct["url"] = url = "%20".join(direct["url"].split())
     path = _url_path(url) if url.startswith("file:") else None
     if direct.get("dir_info", {}).get("editable"):
         if path is None:
@@ -318,11 +326,9 @@ def _lines(name: str, distribution: "Distribution", links: list[str], prefix: st
     line = _reference(name, direct)
     if url.startswith("file:") and not (path and os.path.exists(path)):
         # Often the folder of a build machine, while conda's channel or the index has the distribution itself.
-        return (
-            _pinned(name, pin)
-            if _is_conda(read, prefix, name)
-            else [_lost("its folder or file is gone", line)]
-        )
+        if read("/INSTALLER", 64).strip() == b"conda" or _canonical(name) in conda:
+            return _pinned(name, pin)
+        return [_lost("its folder or file is gone", line)]
     vcs = direct.get("vcs_info")
     if not _is_url(url) or any(char in line for char in ";\\") or (vcs and not _is_source(vcs)):
         return [_lost("its URL is not valid", line)]
@@ -334,7 +340,7 @@ def _pinned(name: str, line: str) -> list[str]:
     version = line[len(name) :].lstrip("=")
     if line == f"{name}===None":
         return [_lost("it has no version", line)]
-    if not _is_plain(version) or any(char in version for char in "#;,"):
+    if not _is_plain(version) or any(char in version for char in "#$;,)"):
         return [_lost("its version cannot be written", line)]
     if line.startswith(f"{name}==="):
         return _restorable(name, line, ["# not a version of PEP 440, an index may refuse it:"])
@@ -385,8 +391,7 @@ def _is_plain(text: str) -> bool:
 
 def _is_linked(name: str, links: list[str]) -> bool:
     """Tell whether an .egg-link is named after the project (pip: utils/egg_link.py)."""
-    safe = "".join(char if char == "." or (char.isascii() and char.isalnum()) else " " for char in name)
-    safe = "-".join(safe.split(" "))
+    safe = "".join(char if char == "." or (char.isascii() and char.isalnum()) else "-" for char in name)
     while "--" in safe:
         safe = safe.replace("--", "-")
     return any(
@@ -394,12 +399,13 @@ def _is_linked(name: str, links: list[str]) -> bool:
     )
 
 
-def _is_conda(read: "Reader", prefix: str, name: str) -> bool:
-    """Tell whether conda installed a distribution."""
-    if read("/INSTALLER", 64).strip() == b"conda":
-        return True
-    records = _entries(os.path.join(prefix, "conda-meta")) or ()
-    return any(_canonical(record.rsplit("-", 2)[0]) == _canonical(name) for record in records)
+def _conda_names(prefix: str) -> set[str]:
+    """Return the names of the packages that conda has a record of."""
+    try:
+        records = os.listdir(os.path.join(prefix, "conda-meta"))
+    except (OSError, ValueError):
+        return set()
+    return {_canonical(record.rsplit("-", 2)[0]) for record in records}
 
 
 # --- direct_url.json (PEP 610; pip: _vendor/packaging/direct_url.py) ---
@@ -586,15 +592,21 @@ def _quote(path: str) -> str:
 def _editable(name: str, path: str, pin: str) -> list[str]:
     """Return the lines of an editable project: where its version control has it, else its folder."""
     location = os.path.normcase(os.path.abspath(path))
-    comments, requirement = _source(name, location, pin)
+    is_here = os.path.isdir(location)
+    comments, requirement = _source(name, location, pin) if is_here else ([_uncontrolled(pin)], "")
     comments = [_escape(redact(comment)) for comment in comments]
     if requirement:
         return _restorable(name, f"-e {requirement}", comments)
-    if not os.path.isdir(location):
+    if not is_here:
         return [*comments, _lost("its folder or file is gone", f"-e {location}")]
     # pip splits the line as a shell does, cuts extras in brackets off and expands ${VARIABLES}.
     plain = _is_plain(location) and not any(char in location for char in "#$[]{}")
     return _restorable(name, f"-e {location if plain else _file_url(location)}", comments)
+
+
+def _uncontrolled(pin: str) -> str:
+    """Return pip's comment on an editable project without version control."""
+    return f"# Editable install with no version control ({pin})"
 
 
 def _source(name: str, location: str, pin: str) -> tuple[list[str], str]:
@@ -607,9 +619,11 @@ def _source(name: str, location: str, pin: str) -> tuple[list[str], str]:
         return [], ""
     repository = _find_repository(location)
     if repository is None:
-        kind = "Git install with no remote" if here else "install with no version control"
-        return [f"# Editable {kind} ({pin})"], ""
-    return _git_source(name, location, pin, *repository)
+        return [f"# Editable Git install with no remote ({pin})" if here else _uncontrolled(pin)], ""
+    root, git = repository
+    if not git:
+        return [_UNKNOWN if here else _uncontrolled(pin)], ""
+    return _git_source(name, location, pin, root, git)
 
 
 def _exists(folder: str, name: str) -> bool:
@@ -622,11 +636,6 @@ _UNKNOWN = "## !! Could not determine repository location"
 
 def _git_source(name: str, location: str, pin: str, root: str, git: str) -> tuple[list[str], str]:
     """Return pip's comments and requirement for a project in a git repository."""
-    if not git:
-        kind = (
-            _UNKNOWN if _exists(location, ".git") else f"# Editable install with no version control ({pin})"
-        )
-        return [kind], ""
     common = _common(git)
     settings = _config(_text(os.path.join(common, "config")))
     remote = _remote(settings)
@@ -660,9 +669,8 @@ def _find_repository(location: str) -> tuple[str, str] | None:
     while device is not None and _device(folder) == device:
         git = os.path.join(folder, ".git")
         if os.path.isfile(git):
-            target = _text(git).removeprefix("gitdir:").strip()
-            git = os.path.join(folder, target)
-            return folder, os.path.normpath(git) if _is_git_folder(git) else ""
+            git = os.path.join(folder, _text(git).removeprefix("gitdir:").strip())
+            return folder, git if _is_git_folder(git) else ""
         if _is_git_folder(git):
             return folder, git
         parent = os.path.dirname(folder)
@@ -857,14 +865,14 @@ def redact(text: str) -> str:
 
 def _without_userinfo(rest: str) -> str:
     """Drop the user part from what stands behind `://`."""
-    end = _find_first(rest, "/?# \t\r\n\"'<>")
+    end = _find_first(rest, "/?# \t\r\n")
     user, at, host = rest[:end].rpartition("@")
     if at:
         return rest if _is_safe_user(user) else host + rest[end:]
     _, colon, port = rest[:end].rpartition(":")
     if colon and port and not port.isdigit() and not port.endswith("]"):
         # No port, so a password that holds one of the characters that end the host.
-        stop = _find_first(rest, " \t\r\n\"'<>")
+        stop = _find_first(rest, " \t\r\n")
         _, at, host = rest[:stop].partition("@")
         return host + rest[stop:] if at else rest
     return rest
@@ -893,34 +901,24 @@ def _is_placeholder(text: str) -> bool:
 
 def _without_user(url: str) -> str:
     """Return an address of any form without its user part."""
-    clean = redact(url)
-    if clean != url or "://" in url:
-        return clean
+    url = "".join(url.split())
+    if "://" in url:
+        return redact(url)
     user, at, host = url.rpartition("@")
-    return url if not at or user == "git" else host
+    return redact(host if at and user != "git" else url)
 
 
 def _without_secrets(text: str) -> str:
     """Mask the values of secret parameters in queries and fragments."""
-    out = []
-    start = 0
-    secret = name = False
-    for index, char in enumerate(f"{text} "):
-        if char == "=" and name:
-            if _is_secret(text[start:index]):
-                secret = True
-                out.append(text[start : index + 1] + "****")
-            name = False
-            if secret:
-                start = index + 1
-        elif char in "?&;#" or char.isspace() or char in "\"'<>":
-            if not secret:
-                out.append(text[start:index])
-            start = index
-            secret = False
-            name = char in "?&;#"
-    out.append(text[start:])
-    return "".join(out)
+    starts = [index for index, char in enumerate(text) if char in "?&;#" or char.isspace()]
+    pieces = map(slice, [0, *starts], [*starts, len(text)])
+    return "".join(_masked(text[piece]) for piece in pieces)
+
+
+def _masked(piece: str) -> str:
+    """Mask the value of a parameter, which begins with the character in front of it, if it is a secret."""
+    name, _, value = piece.partition("=")
+    return f"{name}=****" if value and piece[0] in "?&;#" and _is_secret(name) else piece
 
 
 def _is_secret(name: str) -> bool:

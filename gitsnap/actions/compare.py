@@ -16,7 +16,7 @@ class Comparison:
 
     before: State
     after: State
-    changes: Diff
+    diff: Diff
 
 
 def compare(

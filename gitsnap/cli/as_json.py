@@ -135,8 +135,8 @@ def comparison(result: Comparison) -> Json:
     return {
         "before": result.before.label,
         "after": result.after.label,
-        "differs": bool(result.changes),
-        **diff(result.changes),
+        "differs": bool(result.diff),
+        **diff(result.diff),
     }
 
 

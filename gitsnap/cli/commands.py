@@ -55,7 +55,7 @@ def _snap_names(ctx: click.Context, parameter: click.Parameter, incomplete: str)
     from gitsnap.actions.snapshots import snapshots
 
     try:
-        listed = snapshots(**_target(), compare_now=False).listed
+        listed = snapshots(**_target(ctx), compare_now=False).listed
     except GitsnapError:
         return []
     tags = [tag for one in listed for tag in one.snapshot.tags]
@@ -95,9 +95,9 @@ def _json(function: Command) -> Command:
     return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(function)
 
 
-def _target() -> _Target:
+def _target(ctx: click.Context | None = None) -> _Target:
     """Return what `--python` and `--env` say; both at once is a mistake."""
-    given = click.get_current_context().find_root().obj or {}
+    given = (ctx or click.get_current_context()).find_root().obj or {}
     if given.get("python") and given.get("env"):
         raise UsageError("`--python` and `--env` name two environments", hint="give one of them")
     return {"python": given.get("python"), "env": given.get("env")}
@@ -116,7 +116,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
 )
 @click.pass_context
 def gitsnap(ctx: click.Context) -> None:
-    r"""Keep git-backed snapshots of Python environments.
+    """Keep git-backed snapshots of Python environments.
 
     \b
     gitsnap save            remember what is installed now
@@ -134,7 +134,7 @@ def gitsnap(ctx: click.Context) -> None:
 @_json
 @_which
 def save(reason: str, json_: bool) -> None:
-    r"""Take a snapshot of the environment if it changed.
+    """Take a snapshot of the environment if it changed.
 
     \b
     Examples:
@@ -162,7 +162,7 @@ def save(reason: str, json_: bool) -> None:
 @_json
 @_which
 def freeze(no_header: bool, json_: bool) -> None:
-    r"""Print exactly what `save` would commit; save nothing.
+    """Print exactly what `save` would commit; save nothing.
 
     \b
     Example:
@@ -192,7 +192,9 @@ def _bytes(data: bytes) -> None:
 @_json
 @_which
 def status(exit_code: bool, json_: bool) -> int:
-    r"""Show the newest snapshot and what changed since; a failure of launches leads.
+    """Show what changed since the newest snapshot.
+
+    If launches could not save, that comes first.
 
     \b
     Example:
@@ -223,7 +225,7 @@ def status(exit_code: bool, json_: bool) -> int:
 @_json
 @_which
 def log(limit: int, since: str | None, package: str | None, json_: bool) -> None:
-    r"""List the snapshots, newest first, with what each changed.
+    """List the snapshots and what each changed.
 
     \b
     Examples:
@@ -247,7 +249,7 @@ def log(limit: int, since: str | None, package: str | None, json_: bool) -> None
 @_json
 @_which
 def show(snap: str, raw: bool, json_: bool) -> None:
-    r"""Show one snapshot: by default the newest.
+    """Show one snapshot: by default the newest.
 
     \b
     Examples:
@@ -273,7 +275,9 @@ def show(snap: str, raw: bool, json_: bool) -> None:
 @_json
 @_which
 def diff(a: str, b: str, patch: bool, exit_code: bool, json_: bool) -> int:
-    r"""Show what changed from A to B: by default from the newest snapshot to now.
+    """Show what changed between two states.
+
+    By default from the newest snapshot to now.
 
     \b
     Examples:
@@ -292,7 +296,7 @@ def diff(a: str, b: str, patch: bool, exit_code: bool, json_: bool) -> int:
         _bytes(compare.patch(result, colour=render.has_colour()).encode("utf-8", "surrogateescape"))
     else:
         render.comparison(result)
-    return DRIFT if exit_code and result.changes else 0
+    return DRIFT if exit_code and result.diff else 0
 
 
 @gitsnap.command()
@@ -302,7 +306,7 @@ def diff(a: str, b: str, patch: bool, exit_code: bool, json_: bool) -> int:
 @_json
 @_which
 def tag(name: str | None, snap: str, delete: bool, json_: bool) -> None:
-    r"""Name and pin a snapshot; without NAME, list the tags.
+    """Name and pin a snapshot; without NAME, list the tags.
 
     \b
     Examples:
@@ -335,7 +339,9 @@ def tag(name: str | None, snap: str, delete: bool, json_: bool) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @_which
 def run(command: tuple[str, ...]) -> int:
-    r"""Save, then become COMMAND; a save that fails never keeps it from starting.
+    """Save, then become COMMAND.
+
+    A save that fails never keeps it from starting.
 
     \b
     Example:
@@ -354,7 +360,7 @@ def hook() -> None:
 
 @hook.command()
 def path() -> None:
-    r"""Print the folder of the hook scripts.
+    """Print the folder of the hook scripts.
 
     \b
     Example:
@@ -383,7 +389,10 @@ def environments(json_: bool) -> None:
 @_json
 @_which
 def prune(json_: bool) -> None:
-    """Apply a lowered limit now; the history keeps every snapshot."""
+    """Apply a lowered limit now.
+
+    Only files leave the folder; the history keeps every snapshot.
+    """
     from gitsnap.actions.prune import prune as action
 
     result = action(**_target())

@@ -226,11 +226,11 @@ def show(state: State) -> None:
 def comparison(result: Comparison) -> None:
     """Print what changed from one state to another."""
     labels = f"{printable(result.before.label)} -> {printable(result.after.label)}"
-    if not result.changes:
+    if not result.diff:
         answer(f"{labels}: nothing differs")
         return
     answer(labels)
-    changes(result.changes)
+    changes(result.diff)
 
 
 def environments(result: Environments) -> None:

@@ -1,0 +1,211 @@
+"""Make what is to be measured, measure it, and print the table as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks import scene
+from tests.benchmarks.scene import Environment
+from tests.benchmarks.timing import BASE, Case, Timings, measure
+
+SIZES = (10, 110, 480)
+HISTORIES = (100, 1_000, 10_000)
+LINES = 300
+_SCAN = """
+import json, sys, time
+from gitsnap import scan
+times = []
+for _ in range(int(sys.argv[3])):
+    begin = time.process_time()
+    scan.freeze([sys.argv[1]], sys.version_info[:2], sys.argv[2])
+    times.append(time.process_time() - begin)
+print(json.dumps(times))
+"""
+_PYMODAQ = "from pymodaq_utils.environment import EnvironmentBackupManager as M; M().save_backup()"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that is measured."""
+
+    variables: Mapping[str, str]
+    tool: Environment
+    sized: Mapping[int, Environment]
+    aged: Mapping[int, Environment]
+    pymodaq: Environment | None
+    bytes_packed: float
+    bytes_plain: float
+
+    def gitsnap(self, environment: Environment, *verb: str) -> list[str]:
+        """Return the command that runs *verb* on *environment*; without a verb the hook's."""
+        program = self.tool.program("gitsnap" if verb else "gitsnap-hook")
+        return [program, "--python", environment.python, *verb]
+
+
+def main() -> int:
+    """Run the benchmarks; the only answer on stdout is the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="how many (default: 20)")
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="gitsnap-benchmarks-") as folder:
+        made = prepare(Path(folder))
+        timings = measure(cases(made), rounds, made.variables)
+        scans = {count: scan(made, count, rounds) for count in (*SIZES, 5_000)}
+    print(table(made, timings, scans))
+    print(f"\n{orientation(timings, rounds)}")
+    return 0
+
+
+def prepare(folder: Path) -> Scene:
+    """Make the environments, the histories and the tools in *folder*."""
+    variables = scene.variables(folder / "home")
+    say("installing gitsnap")
+    tool = scene.install_gitsnap(folder / "tool")
+    say(f"making environments of {', '.join(map(str, SIZES))} distributions")
+    sized = {count: scene.make_environment(folder / f"env{count}", count, pip=True) for count in SIZES}
+    sized[5_000] = scene.make_environment(folder / "env5000", 5_000)
+    aged, sizes = {}, {}
+    for count in HISTORIES:
+        say(f"making a history of {count} snapshots")
+        aged[count] = scene.make_environment(folder / f"history{count}", LINES)
+        save = [tool.program("gitsnap"), "--python", aged[count].python, "save"]
+        subprocess.run(save, env=variables, stdout=subprocess.DEVNULL, check=True)
+        repository = folder / "home" / "repositories" / f"history{count}"
+        scene.make_history(aged[count], repository, count, variables)
+        sizes[count] = (
+            (repository / "current.txt").stat().st_size,
+            scene.size(repository / ".git" / "objects"),
+        )
+    say("installing pymodaq_utils")
+    pymodaq = scene.install_pymodaq(folder / "pymodaq", SIZES[1])
+    if pymodaq is None:
+        say("pymodaq_utils cannot be installed here; it is left out")
+    plain, packed = sizes[HISTORIES[1]]
+    return Scene(variables, tool, sized, aged, pymodaq, packed / HISTORIES[1], plain)
+
+
+def cases(made: Scene) -> list[Case]:
+    """Return what is timed, in the order of a round: what changes an environment before what finds it unchanged."""
+    middle = made.sized[SIZES[1]]
+    found = [
+        Case(BASE, [made.tool.python, "-I", "-c", "pass"]),
+        Case("hook changed", made.gitsnap(middle), middle.change),
+        Case("save changed", made.gitsnap(middle, "save"), middle.change),
+        Case("save unchanged", made.gitsnap(middle, "save")),
+    ]
+    for count in SIZES:
+        found += [
+            Case(f"hook {count}", made.gitsnap(made.sized[count])),
+            Case(f"pip {count}", [made.sized[count].python, "-m", "pip", "freeze"]),
+        ]
+    for count, environment in made.aged.items():
+        found += [
+            Case(f"save at {count}", made.gitsnap(environment, "save"), environment.change),
+            Case(f"log at {count}", made.gitsnap(environment, "log", "-n", "25")),
+            Case(f"status at {count}", made.gitsnap(environment, "status")),
+        ]
+    if made.pymodaq:
+        command = [made.pymodaq.python, "-c", _PYMODAQ]
+        found += [Case("pymodaq changed", command, made.pymodaq.change), Case("pymodaq unchanged", command)]
+    return found
+
+
+def scan(made: Scene, count: int, rounds: int) -> float:
+    """Return the median milliseconds of processor time of a scan, in one process."""
+    environment = made.sized[count]
+    command = [made.tool.python, "-I", "-c", _SCAN, environment.site, environment.prefix, str(rounds)]
+    answer = subprocess.run(command, env=made.variables, capture_output=True, check=True).stdout
+    return 1000 * statistics.median(json.loads(answer))
+
+
+def table(made: Scene, timings: Timings, scans: Mapping[int, float]) -> str:
+    """Return the table: what is promised, what was measured, and what there was before."""
+    rows = [
+        _row("work", "goal", "measured", "processor time", "`pip freeze`", "pymodaq_utils"),
+        _row("---", *["--:"] * 5),
+    ]
+    for count, goal in zip(SIZES, (1.25, 1.25, 1.5), strict=True):
+        others = [f"pip {count}", *(["pymodaq unchanged"] if count == SIZES[1] else [])]
+        rows.append(
+            _timed(timings, f"hook, nothing changed, {count} distributions", goal, f"hook {count}", others)
+        )
+    middle = [f"pip {SIZES[1]}", "pymodaq changed"]
+    unchanged = [f"pip {SIZES[1]}", "pymodaq unchanged"]
+    rows += [
+        _timed(timings, "hook with a change, up to the commit", 15, "hook changed", middle),
+        _timed(timings, "`gitsnap save` with a change", 20, "save changed", middle),
+        _timed(timings, "`gitsnap save`, nothing changed", None, "save unchanged", unchanged),
+    ]
+    oldest, newest = HISTORIES[0], HISTORIES[-1]
+    for verb, name in (
+        ("`gitsnap save` with a change", "save"),
+        ("`log -n 25`", "log"),
+        ("`status`", "status"),
+    ):
+        for count in HISTORIES:
+            rows.append(
+                _timed(timings, f"{verb}, {count:,} snapshots of {LINES}", None, f"{name} at {count}")
+            )
+        wall, cpu = (
+            ratio(f"{name} at {newest}", f"{name} at {oldest}")
+            for ratio in (timings.ratio, timings.cpu_ratio)
+        )
+        rows.append(_row(f"{verb}, {newest:,} against {oldest:,}", "≤ 1.1", _shown(wall, 1.1), _shown(cpu)))
+    for count, limit in ((SIZES[1], 3), (SIZES[2], 20), (5_000, None)):
+        goal = f"≤ {limit} ms" if limit else ""
+        rows.append(
+            _row(f"scan, in process, {count:,} distributions", goal, "", _shown(scans[count], limit, " ms"))
+        )
+    space = f"bytes a snapshot of {LINES} distributions, packed; a plain file has {made.bytes_plain:,.0f}"
+    rows.append(
+        _row(space, "≤ 600", f"{made.bytes_packed:.0f}" + (" (missed)" if made.bytes_packed > 600 else ""))
+    )
+    return "\n".join(rows)
+
+
+def _timed(
+    timings: Timings, work: str, goal: float | None, name: str, others: list[str] | None = None
+) -> str:
+    """Return the row of one case, beside what others need for the same."""
+    beside = [_shown(timings.ratio(other)) if other in timings.wall else "" for other in others or []]
+    promised = f"≤ {goal:g}" if goal else ""
+    return _row(work, promised, _shown(timings.ratio(name), goal), _shown(timings.cpu_ratio(name)), *beside)
+
+
+def _shown(value: float | None, goal: float | None = None, unit: str = "") -> str:
+    if value is None:
+        return ""
+    digits = 2 if value < 10 else 0
+    return f"{value:.{digits}f}{unit}" + (" (missed)" if goal and value > goal else "")
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join([*cells, *[""] * (6 - len(cells))]) + " |"
+
+
+def orientation(timings: Timings, rounds: int) -> str:
+    """Return what the figures are ratios of."""
+    milliseconds = 1000 * statistics.median(timings.wall[BASE])
+    return (
+        f"Ratios to `{BASE}` ({milliseconds:.0f} ms here), medians of {rounds} rounds; "
+        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} processors."
+    )
+
+
+def say(text: str) -> None:
+    """Tell on stderr what is being done."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
