@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from gitsnap import locations
 
+# A shared machine may be slow for a moment: what a property test checks is not time.
+settings.register_profile("gitsnap", deadline=None)
+settings.load_profile("gitsnap")
 _KEPT = (
     "PATH",
     "LANG",

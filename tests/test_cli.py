@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -231,6 +230,8 @@ def test_a_reader_that_has_enough_is_no_error(saved: Venv) -> None:
 
 def _in_a_terminal(arguments: list[str], variables: dict[str, str]) -> str:
     """Run gitsnap with a terminal for stdout; return what it shows."""
+    import pty
+
     master, slave = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "gitsnap", *arguments],

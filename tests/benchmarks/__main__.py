@@ -123,9 +123,18 @@ def cases(made: Scene) -> list[Case]:
 def scan(made: Scene, count: int, rounds: int) -> float:
     """Return the median milliseconds of processor time of a scan, in one process."""
     environment = made.sized[count]
-    command = [made.tool.python, "-I", "-c", _SCAN, environment.site, environment.prefix, str(rounds)]
+    command = [
+        made.tool.python,
+        "-I",
+        "-c",
+        _SCAN,
+        str(environment.site),
+        str(environment.prefix),
+        str(rounds),
+    ]
     answer = subprocess.run(command, env=made.variables, capture_output=True, check=True).stdout
-    return 1000 * statistics.median(json.loads(answer))
+    times: list[float] = json.loads(answer)
+    return 1000 * statistics.median(times)
 
 
 def table(made: Scene, timings: Timings, scans: Mapping[int, float]) -> str:
@@ -156,11 +165,9 @@ def table(made: Scene, timings: Timings, scans: Mapping[int, float]) -> str:
             rows.append(
                 _timed(timings, f"{verb}, {count:,} snapshots of {LINES}", None, f"{name} at {count}")
             )
-        wall, cpu = (
-            ratio(f"{name} at {newest}", f"{name} at {oldest}")
-            for ratio in (timings.ratio, timings.cpu_ratio)
-        )
-        rows.append(_row(f"{verb}, {newest:,} against {oldest:,}", "≤ 1.1", _shown(wall, 1.1), _shown(cpu)))
+        pair = f"{name} at {newest}", f"{name} at {oldest}"
+        both = _shown(timings.ratio(*pair), 1.1), _shown(timings.cpu_ratio(*pair))
+        rows.append(_row(f"{verb}, {newest:,} against {oldest:,}", "≤ 1.1", *both))
     for count, limit in ((SIZES[1], 3), (SIZES[2], 20), (5_000, None)):
         goal = f"≤ {limit} ms" if limit else ""
         rows.append(

@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 LIMIT = 25
 _WORDS = ("Async", "core", "data", "http", "image", "lab", "Motor", "num", "plot", "scan", "signal", "tool")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT", "USERNAME")
+_UNLISTED = ("pip", "setuptools")  # venv brings them, freezes leave them out
 _FOLDER, _SUFFIX = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 
 
@@ -49,18 +50,25 @@ class Environment:
 
 
 def make_environment(prefix: Path, count: int, *, pip: bool = False) -> Environment:
-    """Make a virtual environment of *count* distributions; those that are there already count."""
-    if not prefix.exists():
-        subprocess.run(
-            [sys.executable, "-m", "venv", *([] if pip else ["--without-pip"]), str(prefix)],
-            env=installing(), check=True,
-        )  # fmt: skip
-    environment = Environment(prefix)
-    for number in range(count - sum(1 for _ in environment.site.glob("[!p]*.dist-info")) - 1):
+    """Make a virtual environment of *count* distributions."""
+    environment = _bare(prefix, pip=pip)
+    _fill(environment, count)
+    return environment
+
+
+def _bare(prefix: Path, *, pip: bool) -> Environment:
+    options = [] if pip else ["--without-pip"]
+    subprocess.run([sys.executable, "-m", "venv", *options, str(prefix)], env=installing(), check=True)
+    return Environment(prefix)
+
+
+def _fill(environment: Environment, count: int) -> None:
+    """Put made-up distributions beside those that are there, until there are *count* that a freeze lists."""
+    present = [info.name.split("-")[0] for info in environment.site.glob("*.dist-info")]
+    for number in range(count - 1 - sum(name not in _UNLISTED for name in present)):
         words = (_WORDS[number % len(_WORDS)], _WORDS[number // len(_WORDS) % len(_WORDS)])
         install(environment.site, f"{'-_.'[number % 3].join(words)}{number}", f"{number % 7}.{number % 30}.1")
     environment.change()
-    return environment
 
 
 def install(site: Path, name: str, version: str) -> None:
@@ -111,7 +119,7 @@ def variables(home: Path) -> dict[str, str]:
 
 def install_gitsnap(prefix: Path) -> Environment:
     """Install the checkout into an environment of its own, as a user does, with the newest pip that can be had."""
-    tool = make_environment(prefix, 0, pip=True)
+    tool = _bare(prefix, pip=True)
     # Scripts that an old pip writes import `re`, which costs half a bare interpreter.
     subprocess.run([tool.python, "-m", "pip", "-q", "install", "-U", "pip"], env=installing(), check=False)
     subprocess.run([tool.python, "-m", "pip", "-q", "install", str(CHECKOUT)], env=installing(), check=True)
@@ -120,7 +128,7 @@ def install_gitsnap(prefix: Path) -> Environment:
 
 def install_pymodaq(prefix: Path, count: int) -> Environment | None:
     """Install PyMoDAQ's manager into an environment of *count* distributions; None where that cannot be done."""
-    environment = make_environment(prefix, 0, pip=True)
+    environment = _bare(prefix, pip=True)
     command = [environment.python, "-m", "pip", "-q", "install", "pymodaq_utils"]
     if subprocess.run(command, env=installing(), check=False).returncode:
         return None
@@ -130,7 +138,8 @@ def install_pymodaq(prefix: Path, count: int) -> Environment | None:
     if "Path('/etc')" not in text:
         return None
     settings.write_text(text.replace("Path('/etc')", "Path.home()"), encoding="utf-8")
-    return make_environment(prefix, count)
+    _fill(environment, count)
+    return environment
 
 
 def make_history(environment: Environment, repository: Path, count: int, under: Mapping[str, str]) -> None:
