@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gitsnap.errors import ForeignOwnerError, GitsnapError, LockedError
 
+PART = ".gitsnap-part"
+"""How the name of a file that is being written ends."""
 _STEP = 0.05
 _WINDOWS_PATIENCE = 2.0
 
@@ -20,7 +22,7 @@ def write(path: Path, data: bytes) -> None:
 
     Raises GitsnapError where the disk is full or read-only, or the folder may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.gitsnap-part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -111,7 +113,10 @@ def locked(path: Path, *, patience: float, what: str) -> Iterator[bool]:
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        _acquire(handle, patience, what)
+        try:
+            _acquire(handle, patience, what)
+        except OSError as error:
+            raise GitsnapError(f"`{path}` cannot be locked: {error.strerror or error}") from error
         was_killed = mark.exists()
         write(mark, f"{os.getpid()}\n".encode())
         try:

@@ -10,19 +10,21 @@ import contextlib
 import errno
 import hashlib
 import io
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitsnap import hint, message
+from gitsnap import files, hint, message
 from gitsnap.errors import (
     ForeignOwnerError,
     GitLockedError,
@@ -40,11 +42,16 @@ OLDEST_GIT = (2, 32)
 _NOTHING = "0" * 40
 _FILE = 0o100644
 _OUR_LOCKS = ("index.lock", "HEAD.lock", "refs/heads/main.lock")
+_OUR_FOLDERS = ("", ".git", ".git/info", ".git/gitsnap", ".git/refs/heads")
 _LOCK_PATIENCE = 2.0
+_LOG_LINE = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) ")
+_NAME_LENGTH = 38
 # git's own `gc --auto` counts this one of its 256 folders and multiplies.
 _SAMPLE_FOLDER = "17"
 _LOOSE_LIMIT = 500
 _INSTALL_GIT = "install git: https://git-scm.com/downloads (`apt install git`, `winget install Git.Git`, `xcode-select --install`)"
+_SETTINGS = "[core]\n\tautocrlf = false\n\tfileMode = false\n\tlogAllRefUpdates = true\n[gc]\n\tauto = 500\n"
+_EXCLUDED = f".*{files.PART}\n.git.broken-*\n"
 _UNFINISHED = {
     "MERGE_HEAD": ("a merge", "merge --abort"),
     "rebase-merge": ("a rebase", "rebase --abort"),
@@ -52,6 +59,10 @@ _UNFINISHED = {
     "CHERRY_PICK_HEAD": ("a cherry-pick", "cherry-pick --abort"),
     "REVERT_HEAD": ("a revert", "revert --abort"),
 }
+
+
+class DamagedError(RepositoryError):
+    """A repository that git cannot read, and that a repair may mend."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,10 @@ def isolate_process() -> None:
 def _git() -> Any:
     """Import GitPython, which looks for the git program."""
     try:
-        import git
+        try:
+            import git
+        except ImportError:
+            git = _imported_apart()
     except ImportError as error:
         if not shutil.which("git"):
             raise GitMissingError("git is not installed, or not on PATH", hint=_INSTALL_GIT) from error
@@ -89,6 +103,19 @@ def _git() -> Any:
         raise GitMissingError(
             f"git does not start: {printable(reason.strip())}", hint="try `git version`"
         ) from error
+    return git
+
+
+def _imported_apart() -> Any:
+    """Import GitPython for a host whose git configuration is broken; its variables are then as they were."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
+    try:
+        isolate_process()
+        import git
+    finally:
+        for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
+            os.environ.pop(name, None)
+        os.environ.update(before)
     return git
 
 
@@ -112,6 +139,7 @@ def _variables(path: Path) -> dict[str, str]:
         **{f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(settings)},
         **{f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(settings.values())},
         "GIT_DEFAULT_HASH": "sha1",
+        "GIT_DEFAULT_REF_FORMAT": "files",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PAGER": "cat",
@@ -131,6 +159,11 @@ def exists(path: Path) -> bool:
     return git.is_file() or any((git / name).exists() for name in ("HEAD", "packed-refs", "refs/heads/main"))
 
 
+def is_complete(path: Path) -> bool:
+    """Tell whether `create` came to its end at *path*; the attributes are the last that it writes."""
+    return all((path / ".git" / name).exists() for name in ("config", "info/attributes"))
+
+
 def create(path: Path) -> None:
     """Make an empty repository at *path*, or complete a half-made one."""
     runner = _git().Git(str(path))
@@ -138,15 +171,12 @@ def create(path: Path) -> None:
     with _translated(path):
         _check_version(runner.version_info)
         runner.init("--quiet", "--initial-branch=main", str(path))
-        settings = (
-            "[core]\n\tautocrlf = false\n\tfileMode = false\n\tlogAllRefUpdates = true\n[gc]\n\tauto = 500\n"
-        )
         config = path / ".git" / "config"
-        if "autocrlf" not in config.read_text(encoding="utf-8"):
-            with config.open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(settings)
-        (path / ".git" / "info").mkdir(exist_ok=True)
-        (path / ".git" / "info" / "attributes").write_text("* -text -filter -ident\n", encoding="utf-8")
+        text = config.read_text(encoding="utf-8")
+        if "autocrlf" not in text:
+            files.write(config, (text + _SETTINGS).encode("utf-8"))
+        files.write(path / ".git" / "info" / "exclude", _EXCLUDED.encode("ascii"))
+        files.write(path / ".git" / "info" / "attributes", b"* -text -filter -ident\n")
 
 
 def _check_version(found: Sequence[int]) -> None:
@@ -184,8 +214,16 @@ class Repository:
 
     @property
     def head(self) -> str | None:
-        """The newest commit of `main`, or None before the first."""
+        """The newest commit of `main`, or None before the first; a broken branch is an error, never "none"."""
+        loose = files.read(self.path / ".git" / BRANCH)
+        if loose is not None and not re.fullmatch(rb"[0-9a-f]{40}\s*", loose):
+            raise _damaged(self.path, f"`.git/{BRANCH}` names no commit")
         return hint.tip(str(self.path))
+
+    @property
+    def has_lost_branch(self) -> bool:
+        """Whether there is no `main` though its log tells of commits."""
+        return self.head is None and bool(_logged(self.path))
 
     def entries(self, commit: str) -> dict[str, Entry]:
         """Return the entries of the top folder of *commit* by name."""
@@ -212,7 +250,9 @@ class Repository:
         """Store an object and return its id; it is on the disk before any ref can name it."""
         import gitdb
 
-        stored = self._repository.odb.store(gitdb.IStream(kind.encode("ascii"), len(data), io.BytesIO(data)))
+        # GitPython's own database would start a process for each object.
+        database = gitdb.LooseObjectDB(str(self.path / ".git" / "objects"))
+        stored = database.store(gitdb.IStream(kind.encode("ascii"), len(data), io.BytesIO(data)))
         identity = stored.binsha.hex()
         _sync(self.path / ".git" / "objects" / identity[:2] / identity[2:])
         return str(identity)
@@ -233,7 +273,8 @@ class Repository:
     def commit(self, entries: Mapping[str, Entry], text: str, *, when: datetime, old: str | None) -> str:
         """Commit the folder *entries* on top of *old* and move `main` to it, if it is still at *old*."""
         offset = when.strftime("%z")[:5] or "+0000"
-        who = f"{self._identity()} {int(when.timestamp())} {offset}"
+        # Git knows no time before 1970, which is where a computer with an empty battery wakes up.
+        who = f"{self._identity()} {max(0, int(when.timestamp()))} {offset}"
         parent = f"parent {old}\n" if old else ""
         tree = self.store_tree(entries)
         content = f"tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{text}"
@@ -274,11 +315,12 @@ class Repository:
         if arguments:
             self._repository.git.update_index("--add", *arguments)
 
-    def index_differs(self, names: Sequence[str]) -> bool:
-        """Tell whether git's index says something else of our files than the newest commit does."""
+    def index_differences(self) -> list[str] | None:
+        """Return the files of which git's index says something else than the newest commit; None if it is lost."""
         if not (self.path / ".git" / "index").exists():
-            return True
-        return bool(self._repository.git.diff_index("--cached", "--name-only", BRANCH, "--", *names))
+            return None
+        output: str = self._repository.git.diff_index("--cached", "--name-only", "--no-renames", BRANCH)
+        return output.splitlines()
 
     def snapshots(
         self, *, start: str = BRANCH, limit: int | None = None, stamp: str | None = None
@@ -298,8 +340,21 @@ class Repository:
         if limit is not None:
             arguments.append(f"--max-count={limit}")
         output: str = self._repository.git.log(*arguments, start, "--", strip_newline_in_stdout=False)
-        found = (_snapshot(record) for record in output.split("\0") if record)
-        return [snapshot for snapshot in found if snapshot]
+        records = [record for record in output.split("\0") if record]
+        found = [snapshot for record in records if (snapshot := _snapshot(record))]
+        if len(found) < len(records) == limit:
+            # A commit of the user's quotes the line, and took the place of a snapshot.
+            return self.snapshots(start=start, stamp=stamp)[:limit]
+        return found
+
+    def at(self, commits: Collection[str]) -> list[Snapshot]:
+        """Return the snapshots that *commits* are; those that are none are left out."""
+        if not commits:
+            return []
+        output: str = self._repository.git.log(
+            "-z", "--no-walk=unsorted", "--date=raw", "--format=%H%n%ad%n%B", *commits, "--", strip_newline_in_stdout=False
+        )  # fmt: skip
+        return [snapshot for record in output.split("\0") if record and (snapshot := _snapshot(record))]
 
     def commits_touching(self, pattern: str) -> list[Snapshot]:
         """Return the snapshots, newest first, in which a line of `current.txt` that fits *pattern* came or went."""
@@ -313,11 +368,6 @@ class Repository:
         """Return the parent of *commit*, or None for the first."""
         parents = self._commit(commit).parents
         return parents[0].hexsha if parents else None
-
-    def complete(self, prefix: str) -> list[str]:
-        """Return the commits of our history whose id begins with *prefix*."""
-        output: str = self._repository.git.rev_list("--first-parent", BRANCH, "--")
-        return [line for line in output.splitlines() if line.startswith(prefix.lower())]
 
     def tags(self) -> dict[str, str]:
         """Return the commit of each tag."""
@@ -340,6 +390,8 @@ class Repository:
 
     def problems(self) -> list[str]:
         """Return what `git fsck` finds wrong, each in a line; empty when all is well."""
+        if self.has_lost_branch:
+            return ["the branch `main` is lost"]
         status, output, errors = self._repository.git.fsck(
             "--full", "--no-dangling", "--no-progress", with_extended_output=True, with_exceptions=False
         )
@@ -351,31 +403,112 @@ class Repository:
         return lines if status else []
 
 
+def mend_head(path: Path) -> list[str]:
+    """Let `.git/HEAD` name `main` again where it is lost or cannot be read; a repair."""
+    try:
+        _refuse_odd_state(path)
+    except DamagedError:
+        files.write(path / ".git" / "HEAD", f"ref: {BRANCH}\n".encode("ascii"))
+        return ["`.git/HEAD` was broken; it names `main` again"]
+    return []
+
+
+def mend_index(path: Path) -> list[str]:
+    """Keep an index aside that git cannot read; a repair, after which a save writes a new one."""
+    index = path / ".git" / "index"
+    if not index.exists() or _runs(path, "ls_files", "--cached"):
+        return []
+    return [f"git's index was broken; it is kept as `{_put_aside(index)}`"]
+
+
+def mend_objects(path: Path, contents: Iterable[bytes]) -> list[str]:
+    """Keep unreadable loose objects aside, and store the files with *contents* again, which may be theirs; a repair."""
+    broken = [place for place in (path / ".git" / "objects").glob("??/*") if not _is_readable(place)]
+    for place in broken:
+        kept = path / ".git" / "gitsnap" / "broken" / f"{place.parent.name}{place.name}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        place.replace(kept)
+    if not broken:
+        return []
+    for data in contents:
+        with tempfile.TemporaryFile() as stream:
+            stream.write(data)
+            stream.seek(0)
+            _runs(path, "hash_object", "-w", "--stdin", istream=stream)
+    return [f"{len(broken)} broken object{'s' if len(broken) > 1 else ''} kept in `{kept.parent}`"]
+
+
+def mend_branch(path: Path) -> list[str]:
+    """Put `main` back to the newest commit of its log that can be read whole; a repair.
+
+    Where that leaves commits out, a copy of all there was is kept aside, and the logs that name them go with it.
+    """
+    good = last_good_commit(path)
+    if good is None:
+        return []
+    kept = ""
+    if re.fullmatch("[0-9a-f]{40}", hint.tip(str(path)) or ""):
+        copy = _free(path / ".git")
+        shutil.copytree(path / ".git", copy, symlinks=True)
+        shutil.rmtree(path / ".git" / "logs", ignore_errors=True)
+        kept = f"; what there was is kept as `{copy}`"
+    reset_branch(path, good)
+    (path / ".git" / "index").unlink(missing_ok=True)
+    return [f"the branch was broken; put back to its last good commit {good[:10]}{kept}"]
+
+
+def put_history_aside(path: Path) -> list[str]:
+    """Keep a history aside that cannot be read, so that a new one can begin; the last resort of a repair."""
+    return [f"the history could not be read; it is kept as `{_put_aside(path / '.git')}`"]
+
+
 def reset_branch(path: Path, commit: str) -> None:
-    """Point `main` at *commit*, whatever the broken ref said; only a repair does this."""
-    ref = path / ".git" / BRANCH
-    ref.parent.mkdir(parents=True, exist_ok=True)
-    ref.write_text(commit + "\n", encoding="ascii")
+    """Point `main` at *commit*, whatever a broken or lost ref said."""
+    files.write(path / ".git" / BRANCH, f"{commit}\n".encode("ascii"))
 
 
 def last_good_commit(path: Path) -> str | None:
-    """Return the newest commit in the branch's log whose files can all be read; for repairs."""
-    try:
-        lines = (path / ".git" / "logs" / BRANCH).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    git = _git()
-    runner = git.Git(str(path))
+    """Return the newest commit in the branch's log of which nothing is missing."""
+    return next((one for one in reversed(_logged(path)) if _runs(path, "rev_list", "--objects", "--quiet", one)), None)
+
+
+def _logged(path: Path) -> list[str]:
+    """Return the commits that `main` was at, by its log, oldest first."""
+    log = files.read(path / ".git" / "logs" / BRANCH) or b""
+    return [found[1].decode("ascii") for line in log.splitlines() if (found := _LOG_LINE.match(line))]
+
+
+def _runs(path: Path, command: str, *arguments: str, **options: Any) -> bool:
+    """Tell whether a git command ends well in the repository at *path*, whatever state that is in."""
+    runner = _git().Git(str(path))
     runner.update_environment(**_variables(path))
-    for line in reversed(lines):
-        commit = line.split(" ")[1] if line.count(" ") > 1 else ""
-        if re.fullmatch(r"[0-9a-f]{40}", commit):
-            status, _, _ = runner.rev_list(
-                "--objects", "--quiet", commit, with_extended_output=True, with_exceptions=False
-            )
-            if status == 0:
-                return commit
-    return None
+    status, _, _ = getattr(runner, command)(
+        *arguments, with_extended_output=True, with_exceptions=False, **options
+    )
+    return bool(status == 0)
+
+
+def _is_readable(place: Path) -> bool:
+    """Tell whether a loose object is what its name says."""
+    if len(place.name) != _NAME_LENGTH:
+        return True
+    try:
+        data = zlib.decompress(place.read_bytes())
+    except (zlib.error, OSError):
+        return False
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest() == place.parent.name + place.name
+
+
+def _put_aside(place: Path) -> Path:
+    kept = _free(place)
+    place.replace(kept)
+    return kept
+
+
+def _free(place: Path) -> Path:
+    """Return a name beside *place* that nothing has."""
+    names = (place.with_name(f"{place.name}.broken-{number}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 def patch(before: tuple[str, bytes], after: tuple[str, bytes], *, colour: bool) -> str:
@@ -404,13 +537,15 @@ def blob_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def clear_locks(path: Path) -> None:
-    """Remove what a killed gitsnap left: git's locks that it held, and objects that it had half written."""
-    for name in _OUR_LOCKS:
-        (path / ".git" / name).unlink(missing_ok=True)
-    for part in (path / ".git" / "objects").glob("obj*"):
-        if part.is_file():
-            part.unlink(missing_ok=True)
+def clear_leavings(path: Path) -> None:
+    """Remove what a killed gitsnap left: git's locks that it held, and files that it had half written."""
+    git = path / ".git"
+    left = [git / name for name in (*_OUR_LOCKS, "config.lock")]
+    left += [*(git / "refs" / "tags").glob("*.lock"), *(git / "objects").glob("obj*")]
+    left += [part for folder in _OUR_FOLDERS for part in (path / folder).glob(f".*{files.PART}")]
+    for place in left:
+        if place.is_file():
+            files.remove(place)
 
 
 def wait_for_locks(path: Path) -> None:
@@ -517,7 +652,7 @@ def _refuse_other_branch(path: Path, git: Path) -> None:
         raise RepositoryError(
             f"a single commit is checked out in `{path}`", hint=f"`git -C {path} switch main`"
         )
-    raise RepositoryError(f"the repository `{path}` is damaged: `.git/HEAD` cannot be read", hint=_REPAIR)
+    raise _damaged(path, "`.git/HEAD` cannot be read")
 
 
 _REPAIR = "`gitsnap check --repair` mends what can be mended and keeps the rest aside"
@@ -558,6 +693,8 @@ def _translated(path: Path) -> Iterator[None]:
         git = _git()
         import gitdb.exc
 
+        if isinstance(error, git.GitCommandNotFound):
+            raise GitMissingError("git is not installed, or not on PATH", hint=_INSTALL_GIT) from error
         if isinstance(error, git.GitCommandError):
             raise _git_error(path, error) from error
         if isinstance(error, (git.GitError, gitdb.exc.ODBError, ValueError, IndexError, AssertionError)):
@@ -601,5 +738,5 @@ def _git_error(path: Path, error: Any) -> GitsnapError:
     return _damaged(path, words)
 
 
-def _damaged(path: Path, reason: str) -> RepositoryError:
-    return RepositoryError(f"the repository `{path}` is damaged: {printable(reason)}", hint=_REPAIR)
+def _damaged(path: Path, reason: str) -> DamagedError:
+    return DamagedError(f"the repository `{path}` is damaged: {printable(reason)}", hint=_REPAIR)

@@ -758,12 +758,17 @@ def _subfolder(location: str, root: str) -> str:
 def _remote(settings: list[tuple[str, str]]) -> str | None:
     """Return the URL that pip takes for the remote: of `origin`, else the first (pip: vcs/git.py)."""
     # pip reads the lines of `git config --get-regexp` and cuts them at white space.
-    lines = [f"{key} {value}" for key, value in settings if _is_remote_key(key)]
+    lines = [f"{key} {_joined(value)}" for key, value in settings if _is_remote_key(key)]
     lines = [line for text in lines for line in text.splitlines() if " " in line]
     line = next(
         (line for line in lines if line.startswith("remote.origin.url ")), lines[0] if lines else None
     )
     return None if line is None else line.split(" ")[1].strip()
+
+
+def _joined(url: str) -> str:
+    """Return a URL without white space in its user part: cut there it could not be told from a host."""
+    return "".join(url.split()) if "@" in url.partition(" ")[2] else url
 
 
 def _is_remote_key(key: str) -> bool:

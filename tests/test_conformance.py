@@ -18,13 +18,19 @@ import pytest
 
 from gitsnap import scan
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="pip cannot read the backslashes of its own lines back")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="pip cannot read the backslashes of its own lines back"
+)
 
 DRIVER = Path(__file__).with_name("_scan_driver.py")
 PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 NEWEST_PIP = {"3.8": (25, 0), "3.9": (26, 0)}
 ENVIRONMENT = {
-    **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))},
+    **{
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))
+    },
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_AUTHOR_NAME": "A",
@@ -110,7 +116,7 @@ table(
     bom=lambda site: dist(site, "foo-1.0", b"\xef\xbb\xbf" + head("Name: FOO").encode()),
     form_feed=lambda site: dist(site, "foo-1.0", head("Summary: a\x0cb\x85c", "Name: FOO")),
     pkg_info=lambda site: dist(site, "foo-1.0", None, **{"PKG-INFO": head("Name: FOO")}),
-    pkg_info_beside_empty=lambda site: (dist(site, "foo-1.0", b"", **{"PKG-INFO": head("Name: FOO")})),
+    pkg_info_beside_empty=lambda site: dist(site, "foo-1.0", b"", **{"PKG-INFO": head("Name: FOO")}),
     folder=lambda site: (dist(site, "foo-1.0", None) / "METADATA").mkdir(),
     large=lambda site: dist(site, "foo-1.0", head("Name: FOO", "Version: 1.0", "", "x" * 3_000_000)),
     folder_version_wins=lambda site: dist(site, "foo-1.0", head("Name: foo", "Version: 2.0")),
@@ -170,7 +176,9 @@ table(
 
 table(
     "egg",
-    info_folder=lambda site: dist(site, "foo-1.0.egg-info", None, **{"PKG-INFO": head("Name: FOO", "Version: 1.0")}),
+    info_folder=lambda site: dist(
+        site, "foo-1.0.egg-info", None, **{"PKG-INFO": head("Name: FOO", "Version: 1.0")}
+    ),
     info_file=lambda site: (site / "foo-1.0.egg-info").write_text(head("Name: FOO", "Version: 1.0")),
     info_with_python=lambda site: dist(
         site, "foo-1.0-py3.8.egg-info", None, **{"PKG-INFO": head("Name: FOO", "Version: 1.1")}
@@ -279,8 +287,12 @@ def path_with_space(folder: Path) -> list[Path]:
 table(
     "hidden",
     pip=lambda site: (dist(site, "pip-1.0"), dist(site, "foo-1.0")),
-    build_tools=lambda site: [dist(site, f"{name}-1.0") for name in ("setuptools", "wheel", "distribute", "foo")],
-    standard_library=lambda site: [dist(site, f"{name}-1.0") for name in ("argparse", "wsgiref", "python", "foo")],
+    build_tools=lambda site: [
+        dist(site, f"{name}-1.0") for name in ("setuptools", "wheel", "distribute", "foo")
+    ],
+    standard_library=lambda site: [
+        dist(site, f"{name}-1.0") for name in ("argparse", "wsgiref", "python", "foo")
+    ],
     by_shown_name=lambda site: dist(site, "foo-1.0", head("Name: PIP")),
     not_by_folder=lambda site: dist(site, "pip-1.0", head("Name: foo")),
 )
@@ -307,7 +319,9 @@ table(
     subdirectory_alone=lambda site: direct(site, {"url": ARCHIVE, "archive_info": {}, "subdirectory": "a/b"}),
     query=lambda site: direct(site, {"url": f"{ARCHIVE}?download=1", "archive_info": {}}),
     escapes=lambda site: direct(site, '{"url": "https:\\/\\/h.org\\/\\u0066%20oo.zip", "archive_info": {}}'),
-    placeholders=lambda site: direct(site, {"url": "https://${USER}:${TOKEN_2}@h.org/x.zip", "archive_info": {}}),
+    placeholders=lambda site: direct(
+        site, {"url": "https://${USER}:${TOKEN_2}@h.org/x.zip", "archive_info": {}}
+    ),
     placeholder=lambda site: direct(site, {"url": "https://${TOKEN}@h.org/x.zip", "archive_info": {}}),
 )
 table(
@@ -345,8 +359,12 @@ table(
     ),
     editable_type=lambda site: direct(site, {"url": "file:///tmp", "dir_info": {"editable": "yes"}}),
     hash_form=lambda site: direct(site, {"url": ARCHIVE, "archive_info": {"hash": "sha256"}}),
-    hash_unknown=lambda site: direct(site, {"url": ARCHIVE, "archive_info": {"hash": "md5=1", "hashes": {"a": "1"}}}),
-    hash_differs=lambda site: direct(site, {"url": ARCHIVE, "archive_info": {"hash": "a=2", "hashes": {"a": "1"}}}),
+    hash_unknown=lambda site: direct(
+        site, {"url": ARCHIVE, "archive_info": {"hash": "md5=1", "hashes": {"a": "1"}}}
+    ),
+    hash_differs=lambda site: direct(
+        site, {"url": ARCHIVE, "archive_info": {"hash": "a=2", "hashes": {"a": "1"}}}
+    ),
     hash_type=lambda site: direct(site, {"url": ARCHIVE, "archive_info": {"hashes": {"a": 1}}}),
     folder_on_the_web=lambda site: direct(site, {"url": ARCHIVE, "dir_info": {}}),
     relative_folder=lambda site: direct(site, {"url": "file:foo", "dir_info": {}}),
@@ -390,7 +408,9 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def repository(folder: Path, *, remote: str | None = "https://example.org/o/foo.git", commits: int = 1) -> Path:
+def repository(
+    folder: Path, *, remote: str | None = "https://example.org/o/foo.git", commits: int = 1
+) -> Path:
     """Make a project in a git repository."""
     project(folder)
     git(folder, "init", "-q", "-b", "main")
@@ -890,14 +910,21 @@ def interpreter(version: str) -> str | None:
     name = "python.exe" if os.name == "nt" else "bin/python"
     found = [path for path in root.glob(f"versions/{version}.*/{name}") if path.is_file()]
     if found:
-        return str(max(found, key=lambda path: [int(part) for part in path.parents[1].name.split(".") if part.isdigit()]))
+        return str(
+            max(
+                found,
+                key=lambda path: [int(part) for part in path.parents[1].name.split(".") if part.isdigit()],
+            )
+        )
     return shutil.which(f"python{version}")
 
 
 def run(*command: str, given: str | None = None, **variables: str) -> str:
     """Run a program away from the user's settings; return what it prints."""
     env = {**ENVIRONMENT, **variables}
-    done = subprocess.run(command, input=given, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, input=given, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -913,9 +940,17 @@ def venv(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     python = str(tmp_path / "venv" / "bin" / "python")
     site = tmp_path / "venv" / "lib" / f"python{version}" / "site-packages"
     # Twice as fast as ensurepip and an upgrade; that is the way without a network, or without a pip here.
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={version}", f"--target={site}"]
+    options = [
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        f"--python-version={version}",
+        f"--target={site}",
+    ]
     command = [sys.executable, "-m", "pip", "install", *options, "pip"]
-    if subprocess.run(command, env={**ENVIRONMENT, "HOME": str(tmp_path)}, check=False, capture_output=True).returncode:
+    if subprocess.run(
+        command, env={**ENVIRONMENT, "HOME": str(tmp_path)}, check=False, capture_output=True
+    ).returncode:
         run(python, "-m", "ensurepip")
     has = run(python, "-m", "pip", "--version").split()[1]
     if tuple(int(part) for part in has.split(".")[:2]) < NEWEST_PIP.get(version, (26, 3)):
@@ -926,7 +961,9 @@ def venv(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def ours(paths: list[Path], version: str, prefix: Path) -> str:
     """Return what `scan.freeze` makes of the same paths."""
     major, _, minor = version.partition(".")
-    return "".join(f"{line}\n" for line in scan.freeze(list(map(str, paths)), (int(major), int(minor)), str(prefix)))
+    return "".join(
+        f"{line}\n" for line in scan.freeze(list(map(str, paths)), (int(major), int(minor)), str(prefix))
+    )
 
 
 def listed(version: str, backend: str) -> set[str]:
@@ -956,7 +993,9 @@ def test_every_case_is_pips(
     backends = {"3.8": ["pkg_resources"], "3.9": ["pkg_resources"], "3.10": ["pkg_resources", "importlib"]}
     for backend in backends.get(version, ["importlib"]):
         choice = {"_PIP_USE_IMPORTLIB_METADATA": str(int(backend == "importlib"))}
-        printed = json.loads(run(venv, str(DRIVER), given=given, HOME=str(tmp_path), PYTHONUTF8="1", **choice))
+        printed = json.loads(
+            run(venv, str(DRIVER), given=given, HOME=str(tmp_path), PYTHONUTF8="1", **choice)
+        )
         different = {name for name in CASES if made[name] != printed[name]}
         known = listed(version, backend)
         assert {name: (printed[name], made[name]) for name in different - known} == {}
@@ -1016,7 +1055,9 @@ def sources(folder: Path) -> list[str]:
     git(cloned, "commit", "-q", "-m", "files")
     here = repository(buildable(folder / "here", "here", "2.0rc1"))
     loose = buildable(folder / "loose", "loose")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import backend; print(backend.build_wheel(sys.argv[2]))"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import backend; print(backend.build_wheel(sys.argv[2]))"
+    )
     for name in ("wheel", "index"):
         buildable(folder / name, f"from_{name}")
         run(sys.executable, "-c", code, str(folder / name), str(folder))
@@ -1027,7 +1068,9 @@ def sources(folder: Path) -> list[str]:
 
 def sys_path(python: str) -> list[Path]:
     """Return the path of an interpreter, but for its current folder."""
-    return list(map(Path, json.loads(run(python, "-I", "-c", "import sys, json; print(json.dumps(sys.path))"))))
+    return list(
+        map(Path, json.loads(run(python, "-I", "-c", "import sys, json; print(json.dumps(sys.path))")))
+    )
 
 
 @pytest.mark.parametrize(("version", "venv"), TARGETS, indirect=["venv"])

@@ -169,9 +169,11 @@ def table(made: Scene, timings: Timings, scans: Mapping[int, float]) -> str:
         both = _shown(timings.ratio(*pair), 1.1), _shown(timings.cpu_ratio(*pair))
         rows.append(_row(f"{verb}, {newest:,} against {oldest:,}", "≤ 1.1", *both))
     for count, limit in ((SIZES[1], 3), (SIZES[2], 20), (5_000, None)):
-        goal = f"≤ {limit} ms" if limit else ""
+        promised = f"≤ {limit} ms" if limit else ""
         rows.append(
-            _row(f"scan, in process, {count:,} distributions", goal, "", _shown(scans[count], limit, " ms"))
+            _row(
+                f"scan, in process, {count:,} distributions", promised, "", _shown(scans[count], limit, " ms")
+            )
         )
     space = f"bytes a snapshot of {LINES} distributions, packed; a plain file has {made.bytes_plain:,.0f}"
     rows.append(
