@@ -316,8 +316,7 @@ def _lines(name: str, distribution: "Distribution", links: list[str], conda: set
     pin = _pin(name, distribution)
     if direct is None:
         return _editable(name, location, pin) if links and _is_linked(name, links) else _pinned(name, pin)
-    # With a space pip could not read its own line back.
-    direct["url"] = url = "%20".join(direct["url"].split())
+    direct["url"] = url = _whole_url(direct["url"])
     path = _url_path(url) if url.startswith("file:") else None
     if direct.get("dir_info", {}).get("editable"):
         if path is None:
@@ -340,7 +339,7 @@ def _pinned(name: str, line: str) -> list[str]:
     version = line[len(name) :].lstrip("=")
     if line == f"{name}===None":
         return [_lost("it has no version", line)]
-    if not _is_plain(version) or any(char in version for char in "#$;,)"):
+    if not _is_plain(version) or any(char in version for char in "#$;,()[]"):
         return [_lost("its version cannot be written", line)]
     if line.startswith(f"{name}==="):
         return _restorable(name, line, ["# not a version of PEP 440, an index may refuse it:"])
@@ -501,6 +500,12 @@ def _is_file_url(url: str) -> bool:
         return False
     rest = url[5:]
     return "/" in rest[2:] if rest.startswith("//") else rest.startswith("/")
+
+
+def _whole_url(url: str) -> str:
+    """Return a URL without white space, which would end it in a requirement line; in no form but one that is redacted."""
+    url = "%20".join(url.split())
+    return url if "://" in url or url.startswith("file:") else _without_user(url)
 
 
 def _is_url(url: str) -> bool:
@@ -768,7 +773,7 @@ def _remote(settings: list[tuple[str, str]]) -> str | None:
 
 def _joined(url: str) -> str:
     """Return a URL without white space in its user part: cut there it could not be told from a host."""
-    return "".join(url.split()) if "@" in url.partition(" ")[2] else url
+    return "".join(url.split()) if "@" in "".join(url.split(maxsplit=1)[1:]) else url
 
 
 def _is_remote_key(key: str) -> bool:
@@ -785,18 +790,16 @@ def _remote_url(remote: str) -> str | None:
     scheme, colon, _ = remote.partition("://")
     if colon and scheme.replace("_", "a").isalnum():
         gone = scheme == "file" and not os.path.exists(_url_path(remote) or "")
-        return remote if scheme in _SCHEMES and _is_word_of_line(remote) and not gone else None
+        return remote if scheme.lower() in _SCHEMES and _is_word_of_line(remote) and not gone else None
     # A relative path would be one from the current folder, which is no part of an environment.
     if os.path.isabs(remote) and os.path.exists(remote):
         return _file_url(os.path.normpath(remote))
     server, _, path = remote.partition(":")
-    is_path = path[:1].isalnum() or path[:1] == "_"
+    # `user:password@host/x` looks like the path `password@host/x` on a server.
+    if not server or "/" in server or ":" in path or ("@" in path and "@" not in server):
+        return None
     url = f"ssh://{server}/{path}"
-    return (
-        url
-        if server and "/" not in server and is_path and ":" not in path and _is_word_of_line(url)
-        else None
-    )
+    return url if (path[:1].isalnum() or path[:1] == "_") and _is_word_of_line(url) else None
 
 
 def _is_word_of_line(url: str) -> bool:
@@ -811,7 +814,7 @@ def _config(text: str) -> list[tuple[str, str]]:
     lines = iter(text.replace("\r\n", "\n").split("\n"))
     for raw in lines:
         line = raw.strip()
-        if line.startswith("["):
+        while line.startswith("["):
             section, line = _section(line)
         key, _, value = line.partition("=")
         key = key.strip()
@@ -824,11 +827,12 @@ def _config(text: str) -> list[tuple[str, str]]:
 
 def _section(line: str) -> tuple[str, str]:
     """Return the key of a section line and what stands behind it."""
-    head, _, rest = line[1:].partition("]")
-    name, quote, sub = head.partition('"')
-    if not quote:
-        return head.strip().lower(), rest.strip()
-    sub = sub.rpartition('"')[0].replace('\\"', '"').replace("\\\\", "\\")
+    name, _, rest = line[1:].partition("]")
+    if '"' not in name:
+        return name.strip().lower(), rest.strip()
+    name, _, rest = line[1:].partition('"')
+    sub, _, rest = rest.partition('"]')
+    sub = sub.replace('\\"', '"').replace("\\\\", "\\")
     return f"{name.strip().lower()}.{sub}", rest.strip()
 
 

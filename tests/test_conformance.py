@@ -81,6 +81,12 @@ def dist(site: Path, stem: str, metadata: str | bytes | None = "", **files: str)
     return info
 
 
+def made(folder: Path) -> Path:
+    """Make a folder."""
+    folder.mkdir()
+    return folder
+
+
 def direct(site: Path, data: object, stem: str = "foo-1.0") -> Path:
     """Write a distribution with a direct_url.json."""
     return dist(site, stem, direct_url__json=data if isinstance(data, str) else json.dumps(data))
@@ -169,7 +175,7 @@ table(
         dist(site, "a-1.0", head("Name: Same.x")),
         dist(site, "b-2.0", head("Name: same_x")),
     ),
-    other_suffixes=lambda site: (dist(site, "foo-1.0.data-info"), (site / "bar-1.0").mkdir()),
+    other_suffixes=lambda site: (dist(site, "foo-1.0.data-info"), made(site / "bar-1.0")),
 )
 
 # --- Eggs (setuptools' old formats) ---
@@ -198,7 +204,7 @@ table(
 
 @case
 def egg_unpacked(folder: Path) -> list[Path]:
-    """An unpacked egg is a path entry of its own."""
+    """Put an unpacked egg on the path."""
     egg = folder / "foo-1.0-py3.8.egg"
     dist(egg, "EGG-INFO", None, **{"PKG-INFO": head("Name: FOO", "Version: 1.0")})
     dist(egg, "bar-2.0")
@@ -215,7 +221,7 @@ def zipped(path: Path, files: dict[str, str]) -> Path:
 
 @case
 def egg_zipped(folder: Path) -> list[Path]:
-    """A zipped egg is read with zipimport's rules."""
+    """Put a zipped egg on the path."""
     text = head("Name: FOO", "Version: 1.0")
     return [folder / "site", zipped(folder / "foo-1.0-py3.8.egg", {"EGG-INFO/PKG-INFO": text, "foo.py": ""})]
 
@@ -234,7 +240,7 @@ def zip_with_dist_info(folder: Path) -> list[Path]:
 
 @case
 def wheel_on_the_path(folder: Path) -> list[Path]:
-    """What lies in a wheel is not installed."""
+    """Put a wheel on the path: what lies in it is not installed."""
     dist(folder / "site", "bar-1.0")
     files = {"foo-1.0.dist-info/METADATA": head("Name: FOO")}
     return [zipped(folder / "foo-1.0-py3-none-any.whl", files), folder / "site"]
@@ -242,13 +248,13 @@ def wheel_on_the_path(folder: Path) -> list[Path]:
 
 @case
 def no_wheel_by_its_name(folder: Path) -> list[Path]:
-    """A file whose name is none of a wheel is a plain zip."""
+    """Put a zip on the path that has the suffix of a wheel, but not its name."""
     return [zipped(folder / "foo.whl", {"foo-1.0.dist-info/METADATA": head("Name: FOO")})]
 
 
 @case
 def broken_zip(folder: Path) -> list[Path]:
-    """A file that is no zip holds nothing."""
+    """Put a file on the path that is no zip."""
     dist(folder / "site", "foo-1.0")
     (folder / "broken.zip").write_bytes(b"PK\x03\x04 broken")
     return [folder / "broken.zip", folder / "site"]
@@ -259,7 +265,7 @@ def broken_zip(folder: Path) -> list[Path]:
 
 @case
 def first_path_wins(folder: Path) -> list[Path]:
-    """The first distribution of a name over all of the path is the one that counts."""
+    """Put a distribution on the path twice: the first one counts."""
     dist(folder / "one", "foo-1.0")
     dist(folder / "two", "Foo-2.0")
     dist(folder / "two", "bar-2.0")
@@ -268,7 +274,7 @@ def first_path_wins(folder: Path) -> list[Path]:
 
 @case
 def odd_paths(folder: Path) -> list[Path]:
-    """Missing folders, files and doubles on the path do no harm."""
+    """Put missing folders, files and doubles on the path."""
     dist(folder / "site", "foo-1.0")
     (folder / "file").write_text("x")
     return [folder / "missing", folder / "site", folder / "file", folder / "site", folder / "python312.zip"]
@@ -276,7 +282,7 @@ def odd_paths(folder: Path) -> list[Path]:
 
 @case
 def path_with_space(folder: Path) -> list[Path]:
-    """The path itself may hold spaces and letters of any language."""
+    """Use a path with a space and letters beyond ASCII."""
     site = folder / "s\u00eft\u00e9 packages"
     dist(site, "foo-1.0")
     return [site]
@@ -375,7 +381,7 @@ table(
 
 @case
 def local_folder(folder: Path) -> None:
-    """A project that was installed from its folder."""
+    """Install projects from their folders."""
     (folder / "my proj").mkdir()
     direct(folder / "site", {"url": (folder / "my proj").as_uri(), "dir_info": {}})
     url = folder.as_uri().replace("file://", "file://localhost")
@@ -385,7 +391,7 @@ def local_folder(folder: Path) -> None:
 
 @case
 def local_wheel(folder: Path) -> None:
-    """A wheel that was installed from its file."""
+    """Install a wheel from its file."""
     (folder / "foo-1.0+x.whl").write_text("")
     url = (folder / "foo-1.0+x.whl").as_uri()
     direct(folder / "site", {"url": url, "archive_info": {"hashes": {"sha256": HASH}}})
@@ -428,14 +434,14 @@ def editable(folder: Path, location: Path, stem: str = "foo-1.0") -> None:
 
 @case
 def editable_without_version_control(folder: Path) -> None:
-    """The folder is printed, with the name and version in a comment."""
+    """Install projects editable that are in no repository."""
     editable(folder, project(folder / "proj"))
     editable(folder, project(folder / "p\u00e9\u00e4"), "Bar-2.0rc1")
 
 
 @case
 def editable_not_normalised(folder: Path) -> None:
-    """The path is made absolute; a trailing slash and dots go."""
+    """Give a path with dots and a slash at its end."""
     project(folder / "proj")
     url = f"{folder.as_uri()}/./x/../proj/"
     direct(folder / "site", {"url": url, "dir_info": {"editable": True}})
@@ -443,25 +449,25 @@ def editable_not_normalised(folder: Path) -> None:
 
 @case
 def editable_without_remote(folder: Path) -> None:
-    """A repository that is nowhere else cannot be cloned."""
+    """Give the repository no remote."""
     editable(folder, repository(folder / "proj", remote=None))
 
 
 @case
 def editable_unborn_without_remote(folder: Path) -> None:
-    """The remote is asked for first."""
+    """Give the repository no remote and no commit: pip asks for the remote first."""
     editable(folder, repository(folder / "proj", remote=None, commits=0))
 
 
 @case
 def editable_unborn(folder: Path) -> None:
-    """Without a commit there is no revision."""
+    """Give the repository no commit."""
     editable(folder, repository(folder / "proj", commits=0))
 
 
 @case
 def editable_cloned(folder: Path) -> None:
-    """The form of all: a branch and `origin`."""
+    """Use what is usual: a branch and `origin`."""
     editable(folder, repository(folder / "proj"), "my.foo-1.0")
     editable(folder, repository(folder / "other"), "my_b-1.0")
     dist(folder / "site", "plain-1.0")
@@ -469,7 +475,7 @@ def editable_cloned(folder: Path) -> None:
 
 @case
 def editable_name_with_dash(folder: Path) -> None:
-    """Dashes of the name are underscores in `egg`."""
+    """Use a name with a dash, which is an underscore in `egg`."""
     site = folder / "site"
     data = {"url": repository(folder / "proj").as_uri(), "dir_info": {"editable": True}}
     dist(site, "my_foo-1.0", head("Name: My-foo"), direct_url__json=json.dumps(data))
@@ -509,14 +515,14 @@ remotes(
 
 @case
 def editable_detached(folder: Path) -> None:
-    """HEAD may be a commit."""
+    """Detach HEAD from its branch."""
     git(repository(folder / "proj", commits=2), "checkout", "-q", "--detach", "HEAD~1")
     editable(folder, folder / "proj")
 
 
 @case
 def editable_packed(folder: Path) -> None:
-    """Refs may be packed; a loose one is newer."""
+    """Pack the refs; a loose one is newer."""
     one = repository(folder / "one", commits=2)
     two = repository(folder / "two")
     for proj in (one, two):
@@ -530,14 +536,14 @@ def editable_packed(folder: Path) -> None:
 
 @case
 def editable_branch_with_slash(folder: Path) -> None:
-    """A branch's ref may lie in a folder."""
+    """Use a branch whose ref lies in a folder."""
     git(repository(folder / "proj"), "checkout", "-q", "-b", "feature/x/y")
     editable(folder, folder / "proj")
 
 
 @case
 def editable_symbolic_branch(folder: Path) -> None:
-    """A branch may be another name of a branch."""
+    """Use a branch that is another name of a branch."""
     proj = repository(folder / "proj")
     git(proj, "symbolic-ref", "refs/heads/alias", "refs/heads/main")
     git(proj, "symbolic-ref", "HEAD", "refs/heads/alias")
@@ -546,7 +552,7 @@ def editable_symbolic_branch(folder: Path) -> None:
 
 @case
 def editable_sha256(folder: Path) -> None:
-    """The commits of a repository may be SHA-256."""
+    """Use a repository whose commits are SHA-256."""
     proj = project(folder / "proj")
     git(proj, "init", "-q", "--object-format=sha256")
     git(proj, "remote", "add", "origin", GIT)
@@ -556,7 +562,7 @@ def editable_sha256(folder: Path) -> None:
 
 @case
 def editable_origin_is_second(folder: Path) -> None:
-    """`origin` counts, wherever it stands."""
+    """Put `origin` behind another remote."""
     proj = repository(folder / "proj", remote=None)
     git(proj, "remote", "add", "fork", "https://example.org/fork.git")
     git(proj, "remote", "add", "origin", "https://example.org/origin.git")
@@ -565,7 +571,7 @@ def editable_origin_is_second(folder: Path) -> None:
 
 @case
 def editable_no_origin(folder: Path) -> None:
-    """Without `origin` the first remote counts."""
+    """Use two remotes, none of them `origin`."""
     proj = repository(folder / "proj", remote=None)
     git(proj, "remote", "add", "zeta", "https://example.org/zeta.git")
     git(proj, "remote", "add", "alpha", "https://example.org/alpha.git")
@@ -574,7 +580,7 @@ def editable_no_origin(folder: Path) -> None:
 
 @case
 def editable_two_urls(folder: Path) -> None:
-    """The first URL of the remote counts, not the one for pushing."""
+    """Give the remote two URLs and one for pushing."""
     proj = repository(folder / "proj")
     git(proj, "remote", "set-url", "--add", "origin", "https://example.org/second.git")
     git(proj, "remote", "set-url", "--push", "origin", "https://example.org/push.git")
@@ -613,7 +619,7 @@ for _key, _text in CONFIGS.items():
 
 @case
 def editable_in_subfolder(folder: Path) -> None:
-    """A project below the repository's root is told by `subdirectory`."""
+    """Use projects below the repository's root."""
     proj = repository(folder / "repo")
     editable(folder, project(proj / "python" / "foo"))
     (proj / "src").mkdir()
@@ -625,7 +631,7 @@ def editable_in_subfolder(folder: Path) -> None:
 
 @case
 def editable_without_project_file(folder: Path) -> None:
-    """Without pyproject.toml or setup.py no subfolder is told."""
+    """Use a folder without pyproject.toml or setup.py."""
     proj = repository(folder / "repo")
     (proj / "pyproject.toml").unlink()
     (proj / "deep" / "er").mkdir(parents=True)
@@ -634,7 +640,7 @@ def editable_without_project_file(folder: Path) -> None:
 
 @case
 def editable_broken_repository(folder: Path) -> None:
-    """A `.git` that git does not know is passed over, but pip has seen it."""
+    """Break `.git`: git passes it over, but pip has seen it."""
     (project(folder / "proj") / ".git").mkdir()
     editable(folder, folder / "proj")
     (project(folder / "halved") / ".git" / "refs").mkdir(parents=True)
@@ -647,7 +653,7 @@ def editable_broken_repository(folder: Path) -> None:
 
 @case
 def editable_broken_in_good_repository(folder: Path) -> None:
-    """git goes on to the repository around a broken one."""
+    """Put a broken repository into a good one, to which git goes on."""
     proj = repository(folder / "repo")
     (project(proj / "sub") / ".git").mkdir()
     editable(folder, proj / "sub")
@@ -655,7 +661,7 @@ def editable_broken_in_good_repository(folder: Path) -> None:
 
 @case
 def editable_of_other_version_control(folder: Path) -> None:
-    """Without their programs pip gives the folder, and no comment."""
+    """Use other version control: without its program pip gives the folder, and no comment."""
     for name in ("hg", "svn", "bzr"):
         (project(folder / name) / f".{name}").mkdir()
         editable(folder, folder / name, f"{name}-1.0")
@@ -669,7 +675,7 @@ def editable_of_other_version_control(folder: Path) -> None:
 
 @case
 def editable_through_link(folder: Path) -> None:
-    """A symbolic link leads into a repository."""
+    """Reach a repository by a symbolic link."""
     proj = repository(folder / "repo")
     (folder / "link").symlink_to(project(proj))
     editable(folder, folder / "link")
@@ -677,7 +683,7 @@ def editable_through_link(folder: Path) -> None:
 
 @case
 def better_separate_git_folder(folder: Path) -> None:
-    """`.git` may be a file that names the folder; pip reckons the subdirectory from there."""
+    """Separate the git folder, which pip reckons the subdirectory from."""
     proj = project(folder / "proj")
     git(proj, "init", "-q", f"--separate-git-dir={folder / 'proj.git'}")
     git(proj, "remote", "add", "origin", GIT)
@@ -698,32 +704,32 @@ def developed(folder: Path, name: str = "foo", link: str = "foo.egg-link", text:
 
 @case
 def egg_link(folder: Path) -> None:
-    """The linked folder is the location."""
+    """Link a folder that is in no repository."""
     developed(folder)
 
 
 @case
 def egg_link_relative(folder: Path) -> None:
-    """A relative path is one from the link's folder; empty lines are passed over."""
+    """Link by a relative path, behind empty lines."""
     developed(folder, text="\n  \n../foo\n")
 
 
 @case
 def egg_link_to_repository(folder: Path) -> None:
-    """A linked project may be in a repository."""
+    """Link a project that is in a repository."""
     repository(folder / "foo")
     developed(folder)
 
 
 @case
 def egg_link_of_other_name(folder: Path) -> None:
-    """A link that is not named after the project makes nothing editable."""
+    """Name the link after another project: nothing is editable."""
     developed(folder, link="bar.egg-link")
 
 
 @case
 def egg_link_names(folder: Path) -> None:
-    """A link may be named after the raw name or the one that setuptools made of it."""
+    """Name the link after the project's name, or what setuptools made of it."""
     developed(folder, "my_foo.x", "my-foo.x.egg-link")
     developed(folder, "my_bar.x", "my_bar.x.egg-link")
     developed(folder, "my_baz.x", "my-baz-x.egg-link")
@@ -731,7 +737,7 @@ def egg_link_names(folder: Path) -> None:
 
 @case
 def egg_link_to_nothing(folder: Path) -> None:
-    """Links to nowhere do no harm."""
+    """Link to nowhere."""
     (folder / "site" / "a.egg-link").write_text("")
     (folder / "site" / "b.egg-link").write_text("/nowhere/at/all\n")
     (folder / "site" / ".egg-link").write_text(str(folder))
@@ -740,14 +746,14 @@ def egg_link_to_nothing(folder: Path) -> None:
 
 @case
 def egg_link_left_behind(folder: Path) -> None:
-    """A link that an uninstall forgot makes the distribution of its name editable."""
+    """Leave a link behind: the distribution of its name counts as editable."""
     dist(folder / "site", "foo-1.0")
     (folder / "site" / "foo.egg-link").write_text("/nowhere/at/all\n")
 
 
 @case
 def egg_link_on_another_path(folder: Path) -> list[Path]:
-    """The link may lie in another folder of the path."""
+    """Put the link into another folder of the path."""
     dist(folder / "site", "foo-1.0")
     (folder / "user").mkdir()
     (folder / "user" / "foo.egg-link").write_text("/nowhere/at/all\n")
@@ -759,39 +765,39 @@ def egg_link_on_another_path(folder: Path) -> list[Path]:
 
 @case
 def better_gone(folder: Path) -> None:
-    """What is gone would end the whole restore."""
+    """Remove the folder of an editable project."""
     editable(folder, folder / "gone")
 
 
 @case
 def better_file_gone(folder: Path) -> None:
-    """A wheel's file that is gone."""
+    """Remove the file of a wheel."""
     direct(folder / "site", {"url": (folder / "foo.whl").as_uri(), "archive_info": {}})
 
 
 @case
 def better_conda(folder: Path) -> None:
-    """The folder of conda's build machine."""
+    """Use the folder of conda's build machine."""
     info = direct(folder / "site", {"url": "file:///croot/foo_1/work", "dir_info": {}})
     (info / "INSTALLER").write_text("conda\n")
 
 
 @case
 def better_space(folder: Path) -> None:
-    """An editable path with a space."""
+    """Use an editable path with a space."""
     editable(folder, project(folder / "my proj"))
 
 
 @case
 def better_worktree(folder: Path) -> None:
-    """A linked work tree."""
+    """Use a linked work tree."""
     git(repository(folder / "repo"), "worktree", "add", "-q", "../tree")
     editable(folder, project(folder / "tree"))
 
 
 @case
 def better_submodule(folder: Path) -> None:
-    """A submodule."""
+    """Use a submodule."""
     inner = repository(folder / "inner")
     git(repository(folder / "outer"), "submodule", "--quiet", "add", str(inner), "sub")
     editable(folder, project(folder / "outer" / "sub"))
@@ -799,19 +805,19 @@ def better_submodule(folder: Path) -> None:
 
 @case
 def better_remote_file_gone(folder: Path) -> None:
-    """A local remote that is gone, as a URL."""
+    """Use a URL of a local remote that is gone."""
     editable(folder, repository(folder / "proj", remote=(folder / "gone.git").as_uri()))
 
 
 @case
 def better_scheme(folder: Path) -> None:
-    """A remote that pip cannot clone from."""
+    """Use a remote that pip cannot clone from."""
     editable(folder, repository(folder / "proj", remote="codecommit://repo"))
 
 
 @case
 def better_remote_user(folder: Path) -> None:
-    """A token in the remote."""
+    """Put a password into the remote."""
     editable(folder, repository(folder / "proj", remote="https://u:pw@example.org/o/foo.git"))
 
 
@@ -831,7 +837,7 @@ table(
     json_list=lambda site: direct(site, "[]"),
     json_latin1=lambda site: (dist(site, "foo-1.0") / "direct_url.json").write_bytes(b'{"url": "\xe9"}'),
     other_host=lambda site: direct(site, {"url": "file://host/x", "dir_info": {"editable": True}}),
-    egg_link_folder=lambda site: (dist(site, "foo-1.0"), (site / "x.egg-link").mkdir()),
+    egg_link_folder=lambda site: (dist(site, "foo-1.0"), made(site / "x.egg-link")),
 )
 
 # Why a line is not pip's: it could not be restored, it would leak a secret, or pip prints no list at all.

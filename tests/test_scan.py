@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,14 +94,14 @@ def accepted(texts: list[str]) -> list[object]:
 
 
 def conda_by_installer(folder: Path) -> list[str]:
-    """conda's build folder, told by INSTALLER."""
+    """Tell conda's build folder by INSTALLER."""
     info = direct(folder / "site", "file:///croot/numpy_1/work", "numpy-1.26.4", dir_info={})
     (info / "INSTALLER").write_text("conda\n")
     return ["numpy==1.26.4"]
 
 
 def conda_by_record(folder: Path) -> list[str]:
-    """conda's build folder, told by conda's own record of the package."""
+    """Tell conda's build folder by conda's own record of the package."""
     direct(folder / "site", "file:///D:/bld/my_pkg/work", "my_pkg-2.0", dir_info={})
     (folder / "conda-meta").mkdir()
     (folder / "conda-meta" / "my.pkg-2.0-py312_0.json").write_text("{}")
@@ -108,7 +109,7 @@ def conda_by_record(folder: Path) -> list[str]:
 
 
 def editable_with_space(folder: Path) -> list[str]:
-    """pip would cut the path at the space."""
+    """Use a path that pip would cut at the space."""
     location = project(folder / "my proj's [x] ${HOME}#1")
     editable(folder / "site", location)
     quoted = urllib.parse.quote(str(location)) if os.name != "nt" else location.as_uri()[7:]
@@ -116,7 +117,7 @@ def editable_with_space(folder: Path) -> list[str]:
 
 
 def editable_gone(folder: Path) -> list[str]:
-    """An editable whose folder is gone."""
+    """Use an editable whose folder is gone."""
     editable(folder / "site", folder / "gone")
     path = os.path.normcase(folder / "gone")
     return [
@@ -126,13 +127,13 @@ def editable_gone(folder: Path) -> list[str]:
 
 
 def file_gone(folder: Path) -> list[str]:
-    """A file that is gone: a private name may be another's on PyPI."""
+    """Use a file that is gone: a private name may be another's on PyPI."""
     direct(folder / "site", "file:///gone/foo.whl")
     return ["# not restorable (its folder or file is gone): foo @ file:///gone/foo.whl"]
 
 
 def worktree(folder: Path) -> list[str]:
-    """A linked work tree: pip's subdirectory would climb out of it."""
+    """Use a linked work tree: pip's subdirectory would climb out of it."""
     main = write_git(project(folder / "repo") / ".git", head="ref: refs/heads/main")
     linked = main / "worktrees" / "tree"
     linked.mkdir(parents=True)
@@ -147,7 +148,7 @@ def worktree(folder: Path) -> list[str]:
 
 
 def submodule(folder: Path) -> list[str]:
-    """A submodule, whose `.git` names its folder by a relative path."""
+    """Use a submodule, whose `.git` names its folder by a relative path."""
     write_git(folder / "outer" / ".git" / "modules" / "sub")
     sub = project(folder / "outer" / "sub")
     (sub / ".git").write_text("gitdir: ../.git/modules/sub\n")
@@ -156,14 +157,14 @@ def submodule(folder: Path) -> list[str]:
 
 
 def subdirectory_with_space(folder: Path) -> list[str]:
-    """A project folder with a space below a repository's root."""
+    """Use a project folder with a space below a repository's root."""
     write_git(folder / "repo" / ".git")
     editable(folder / "site", project(folder / "repo" / "my py"))
     return [rf"-e git+{GITHUB}@{COMMIT}#egg=foo&subdirectory=my\ py"]
 
 
 def reftable(folder: Path) -> list[str]:
-    """A repository whose refs are in a format that is not read."""
+    """Use a repository whose refs are in a format that is not read."""
     location = project(folder / "repo")
     write_git(
         location / ".git", head="ref: refs/heads/.invalid", config="[extensions]\nrefStorage = reftable\n"
@@ -179,7 +180,7 @@ def path_or_url(location: Path) -> str:
 
 
 def no_version(folder: Path) -> list[str]:
-    """pip prints a version None."""
+    """Give no version, where pip prints None."""
     info = folder / "site" / "foo.egg-info"
     info.mkdir(parents=True)
     (info / "PKG-INFO").write_text("Name: foo\n")
@@ -187,13 +188,13 @@ def no_version(folder: Path) -> list[str]:
 
 
 def unknown_version(folder: Path) -> list[str]:
-    """A version that no index has: kept, with a warning."""
+    """Use a version that no index has: kept, with a warning."""
     dist(folder / "site", "foo-unknown")
     return ["# not a version of PEP 440, an index may refuse it:", "foo===unknown"]
 
 
 def broken_version(folder: Path) -> list[str]:
-    """A version that would be read as a marker, a comment or another version."""
+    """Use versions that would be read as a marker, a comment or two."""
     dist(folder / "site", "a-x", "Metadata-Version: 2.1\nName: a\nVersion: 1 ; python_version<'3'\n")
     dist(folder / "site", "b-x", "Metadata-Version: 2.1\nName: b\nVersion: 1#2\n")
     dist(folder / "site", "c-x", "Metadata-Version: 2.1\nName: c\nVersion: 1\n  2\n")
@@ -205,7 +206,7 @@ def broken_version(folder: Path) -> list[str]:
 
 
 def local_version(folder: Path) -> list[str]:
-    """PyPI has no local versions; that of PyTorch names its index."""
+    """Use local versions, which PyPI has not; that of PyTorch names its index."""
     dist(folder / "site", "foo-1.0+local.1")
     dist(folder / "site", "torch-2.1.0+cu118")
     return [
@@ -217,7 +218,7 @@ def local_version(folder: Path) -> list[str]:
 
 
 def credentials(folder: Path) -> list[str]:
-    """The user part is dropped, secret parameters are masked; a placeholder stays."""
+    """Drop the user part, mask secret parameters, keep placeholders."""
     git = {"vcs": "git", "commit_id": COMMIT}
     site = folder / "site"
     direct(site, "https://user:pw@h.org/a.zip", "a-1")
@@ -240,7 +241,7 @@ def credentials(folder: Path) -> list[str]:
 
 
 def invalid_remotes(folder: Path) -> list[str]:
-    """A remote that pip cannot clone from: the folder, and no user part in the comment."""
+    """Give the folder for a remote that pip cannot clone from, and no user part in the comment."""
     expected = []
     for number, (remote, shown) in enumerate(
         (
@@ -259,7 +260,7 @@ def invalid_remotes(folder: Path) -> list[str]:
 
 
 def hostile_names(folder: Path) -> list[str]:
-    """A name that pip would print raw: as an option, as a second line, with an escape code."""
+    """Use names that pip would print raw: as an option, as a second line, with an escape code."""
     for number, name in enumerate(
         ("--index-url=https://evil.org", "a\n  b", "c\x1b[2J", "d e", "", "h\u00e9")
     ):
@@ -275,7 +276,7 @@ def hostile_names(folder: Path) -> list[str]:
 
 
 def hostile_urls(folder: Path) -> list[str]:
-    """URLs that pip could not read back."""
+    """Use URLs that pip could not read back."""
     site = folder / "site"
     direct(site, "", "a-1")
     direct(site, "https://h.org/x;y", "b-1")
@@ -299,7 +300,7 @@ def hostile_urls(folder: Path) -> list[str]:
 
 
 def url_with_space(folder: Path) -> list[str]:
-    """pip prints the space, which ends the URL."""
+    """Use a URL with a space, which pip prints and which ends it."""
     direct(folder / "site", "https://h.org/a b.zip")
     return ["foo @ https://h.org/a%20b.zip"]
 
@@ -410,7 +411,7 @@ def test_every_written_line_is_read_back_by_pip(tmp_path: Path) -> None:
         "https://[::x]/x",
         "https://h.org/\u00e9",
         "https://h.org/x ; y",
-        "file:/tmp",
+        "file:///tmp",
         "a:b",
     ]
     for number, url in enumerate(urls):
@@ -718,9 +719,8 @@ def test_five_thousand_distributions(tmp_path: Path) -> None:
 )
 def test_hostile_metadata_is_linear(make: Callable[[int], bytes]) -> None:
     """Read METADATA in time that grows with its size alone."""
-    small, large = (
-        seconds(lambda data=make(size): scan._fields(read_from(data))) for size in (100_000, 1_000_000)
-    )
+    small = seconds(partial(scan._fields, read_from(make(100_000))))
+    large = seconds(partial(scan._fields, read_from(make(1_000_000))))
     assert large < 60 * max(small, 0.001)
 
 
@@ -946,7 +946,7 @@ def test_redact_is_done_once(text: str) -> None:
 def test_redact_is_linear(piece: str) -> None:
     """Take ten times as long for a text that is ten times as long."""
     texts = [f"https://x:y@h/?{piece * (size // len(piece))}" for size in (20_000, 200_000)]
-    small, large = (seconds(lambda text=text: scan.redact(text)) for text in texts)
+    small, large = (seconds(partial(scan.redact, text)) for text in texts)
     assert large < 60 * max(small, 0.0005)
 
 
@@ -977,8 +977,11 @@ def test_no_secret_in_any_line(url: str, kind: str, space: str) -> None:
             info: dict[str, object] = (
                 {"vcs_info": {"vcs": "git", "commit_id": COMMIT}} if kind == "git" else {}
             )
-            info = {"dir_info": {"editable": True}} if kind == "editable" else info
-            written = direct(site, url.replace("https", "file") if kind == "editable" else url, **info)
+            info = {"dir_info": {"editable": True}} if kind == "editable" else info or {"archive_info": {}}
+            if kind == "editable":
+                url = url.replace("https", "file")
+            text = json.dumps({"url": url, **info})
+            written = dist(site, direct_url__json=text)
             if kind == "broken name":
                 (written / "METADATA").write_text("Name: a b\n")
         lines = frozen(site)
