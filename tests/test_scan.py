@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from gitsnap import scan
+from gitsnap import scan, sources
+from gitsnap.line import is_name, redact, unquote
 
 PARSER = Path(__file__).with_name("_scan_parser.py")
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -483,7 +484,7 @@ def test_name_is_that_of_packaging(name: str) -> None:
     """Normalise names as PEP 503 says, and know those of PEP 508."""
     assert scan._canonical(name) == canonicalize_name(name)
     pattern = r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])"
-    assert scan._is_name(name) == bool(re.fullmatch(pattern, name, re.IGNORECASE | re.ASCII))
+    assert is_name(name) == bool(re.fullmatch(pattern, name, re.IGNORECASE | re.ASCII))
     canonical = canonicalize_name(name)
     assert scan._is_identity(canonical) == bool(re.match(f"^{pattern}$", canonical, re.IGNORECASE))
 
@@ -503,15 +504,15 @@ def test_json_is_that_of_json(value: object, space: str, tail: str) -> None:
         expected = json.loads(text)
     except ValueError:
         with pytest.raises((ValueError, StopIteration)):
-            scan._json(text)
+            sources._json(text)
     else:
-        assert scan._json(text) == expected
+        assert sources._json(text) == expected
 
 
 def test_json_without_the_c_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fall back to `json` where Python has no C scanner (PyPy) or another one."""
     monkeypatch.setitem(sys.modules, "_json", None)
-    assert scan._json(' {"a": [1, null]} ') == {"a": [1, None]}
+    assert sources._json(' {"a": [1, null]} ') == {"a": [1, None]}
 
 
 def kinds(value: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
@@ -550,7 +551,7 @@ def test_direct_url_is_valid_as_for_packaging(data: dict[str, object]) -> None:
         expected = False
     if str(data["url"]).startswith("https://["):
         return  # what pip ends with an error on is shown in a comment
-    direct = scan._direct_url(lambda name, limit: json.dumps(data).encode())
+    direct = sources._parsed(json.dumps(data).encode())
     assert (direct is not None) == expected
 
 
@@ -558,7 +559,7 @@ def test_direct_url_is_valid_as_for_packaging(data: dict[str, object]) -> None:
 def test_unquote_is_that_of_urllib(text: str) -> None:
     """Decode %-escapes; bytes that are no text stay what the file system knows."""
     expected = os.fsdecode(urllib.parse.unquote_to_bytes(text))
-    assert scan._unquote(text) == expected
+    assert unquote(text) == expected
 
 
 # --- Nothing stops a scan, nothing slows it down ---
@@ -623,7 +624,7 @@ def test_no_direct_url_stops_the_scan(data: dict[str, object], name: str, versio
 )
 def test_no_git_configuration_stops_the_scan(parts: list[str]) -> None:
     """Read any configuration without an error."""
-    scan._remote(scan._config("".join(parts)))
+    sources._remote(sources._config("".join(parts)))
 
 
 @posix
@@ -810,7 +811,7 @@ LOADED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-import scan
+from gitsnap import scan
 lines = scan.freeze([sys.argv[2]], (3, 12), sys.argv[3])
 scan.witness(sys.argv[3], [sys.argv[2]])
 print(*sorted(set(sys.modules) - before), len(lines))
@@ -825,7 +826,7 @@ def loaded(site: Path) -> list[str]:
         "-S",
         "-c",
         LOADED,
-        str(Path(scan.__file__).parent),
+        str(Path(scan.__file__).parent.parent),
         str(site),
         str(site.parent),
     ]
@@ -833,14 +834,14 @@ def loaded(site: Path) -> list[str]:
 
 
 def test_plain_environment_loads_nothing(tmp_path: Path) -> None:
-    """Load `os` and `sys` alone, which Python has loaded already."""
+    """Load three small modules of our own, and of the library what Python has loaded already."""
     for number, version in enumerate(
         ("1.0", "2.0rc1", "1.0.post2", "3.dev1", "2024.1", "1.0+cu118", "1.0+ab.1")
     ):
         dist(tmp_path / "site", f"pkg{number}-{version}")
     (tmp_path / "site" / "x.pth").write_text("/nowhere\nimport os\n")
     (tmp_path / "site" / "foo.egg-link").write_text("/nowhere\n")
-    assert loaded(tmp_path / "site") == ["scan", "9"]
+    assert loaded(tmp_path / "site") == ["gitsnap", "gitsnap.line", "gitsnap.peek", "gitsnap.scan", "9"]
 
 
 def test_ordinary_direct_urls_load_no_json(tmp_path: Path) -> None:
@@ -852,7 +853,14 @@ def test_ordinary_direct_urls_load_no_json(tmp_path: Path) -> None:
     editable(tmp_path / "site", project(tmp_path / "b c"), "b-1")
     direct(tmp_path / "site", "https://h.org/c.zip", "c-1", archive_info={"hash": "sha256=1"})
     direct(tmp_path / "site", "https://u:p@h.org/d.git", "d-1", vcs_info={"vcs": "git", "commit_id": COMMIT})
-    assert set(loaded(tmp_path / "site")) - {"_json"} == {"scan", "6"}
+    assert set(loaded(tmp_path / "site")) - {"_json"} == {
+        "gitsnap",
+        "gitsnap.line",
+        "gitsnap.peek",
+        "gitsnap.scan",
+        "gitsnap.sources",
+        "6",
+    }
 
 
 # --- Secrets ---
@@ -897,7 +905,7 @@ def test_ordinary_direct_urls_load_no_json(tmp_path: Path) -> None:
 )
 def test_redact(text: str, clean: str) -> None:
     """Drop user parts but for `git` and placeholders, mask secret parameters, leave all else."""
-    assert scan.redact(text) == clean
+    assert redact(text) == clean
 
 
 SECRET = "S3cr3tS3cr3t"
@@ -914,7 +922,7 @@ NOISE = st.text("ab:/@?#&=;.%+${}[]\\'\"", max_size=6)
 def test_no_user_part_is_left(user: str, before: str, after: str, scheme: str) -> None:
     """Leave nothing of a user part, whatever stands around the URL."""
     for part in (SECRET, f"{SECRET}:{user}", f"{user}:{SECRET}"):
-        assert SECRET not in scan.redact(f"x @ {before} {scheme}https://{part}@h.org/{after}")
+        assert SECRET not in redact(f"x @ {before} {scheme}https://{part}@h.org/{after}")
 
 
 @relaxed
@@ -927,17 +935,17 @@ def test_no_user_part_is_left(user: str, before: str, after: str, scheme: str) -
 )
 def test_no_secret_parameter_is_left(key: str, before: str, after: str) -> None:
     """Leave nothing of the value of a secret parameter."""
-    assert SECRET not in scan.redact(f"https://h.org/x?{before}&{key}={SECRET}{after}")
+    assert SECRET not in redact(f"https://h.org/x?{before}&{key}={SECRET}{after}")
 
 
 @given(st.text(max_size=40) | st.text("ab:/@?#&= ", max_size=40))
 def test_redact_is_done_once(text: str) -> None:
     """Leave a redacted text as it is, and a text without URL or parameter too."""
-    clean = scan.redact(text)
+    clean = redact(text)
     if "://" not in clean.partition("://")[2]:
-        assert scan.redact(clean) == clean
+        assert redact(clean) == clean
     plain = text.replace("@", "").replace("?", "").replace("#", "")
-    assert scan.redact(plain) == plain
+    assert redact(plain) == plain
 
 
 @pytest.mark.parametrize(
@@ -946,7 +954,7 @@ def test_redact_is_done_once(text: str) -> None:
 def test_redact_is_linear(piece: str) -> None:
     """Take ten times as long for a text that is ten times as long."""
     texts = [f"https://x:y@h/?{piece * (size // len(piece))}" for size in (20_000, 200_000)]
-    small, large = (seconds(partial(scan.redact, text)) for text in texts)
+    small, large = (seconds(partial(redact, text)) for text in texts)
     assert large < 60 * max(small, 0.0005)
 
 
@@ -1093,7 +1101,7 @@ def test_fingerprints_differ(one: bytes, other: bytes) -> None:
 )
 def test_remote_url(remote: str, url: str | None) -> None:
     """Make a remote a URL as pip does (vcs/git.py: _git_remote_to_pip_url), but none that it could not clone."""
-    assert scan._remote_url(remote) == url
+    assert sources._remote_url(remote) == url
 
 
 def test_git_refs_stay_in_the_repository(tmp_path: Path) -> None:
