@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -22,7 +23,12 @@ def main() -> int:
         python, name, command = options(arguments[1:])
         if command[:1] == ["--"] and command[1:] and not (python and name):
             return run(command[1:], python, name)
-    return _guarded(arguments)
+    # Looking for garbage, while modules load and once more at the end, would take as long as three bare interpreters.
+    gc.disable()
+    try:
+        return _guarded(arguments)
+    finally:
+        gc.freeze()
 
 
 def _guarded(arguments: list[str]) -> int:
@@ -78,13 +84,14 @@ def _log_traceback() -> str:
     """Write the traceback to the log in the state path; returns the hint that names it."""
     import traceback
 
-    from gitsnap import locations, scan
+    from gitsnap import locations
+    from gitsnap.line import redact
 
     try:
         log = locations.state_path(os.environ) / "gitsnap.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(scan.redact(traceback.format_exc()) + "\n")
+            stream.write(redact(traceback.format_exc()) + "\n")
     except OSError:
         return "run it again with `python -X dev -m gitsnap` and report what it prints"
     return f"please report it with the end of `{log}`"

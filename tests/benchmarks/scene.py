@@ -155,7 +155,8 @@ def make_history(environment: Environment, repository: Path, count: int, under: 
         for part in _commits(header, pins, environment.prefix.name, count):
             stream.stdin.write(part)
     stream.communicate()
-    for command in ("reset --quiet --hard", "reflog expire --all --expire=now", "repack -q -a -d -f"):
+    clean = "reflog expire --all --expire=now", "repack -q -a -d -f", "prune --expire=now", "reset -q --hard"
+    for command in clean:
         _git(repository, command.split(), under).communicate()
     for name, version in pins.items():
         install(environment.site, name, version)
