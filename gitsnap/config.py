@@ -6,15 +6,16 @@ import contextlib
 import difflib
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli
 
-from gitsnap import files, locations
-from gitsnap.errors import ConfigError, GitsnapError, UnknownKeyError
+from gitsnap import address, files, hint, locations
+from gitsnap.errors import ConfigError, GitsnapError, UnknownKeyError, UsageError
+from gitsnap.line import redact
 from gitsnap.model import printable
 
 
@@ -40,7 +41,13 @@ class Config:
     """The folder of all repositories, absolute."""
     limit: int
     machine: str
+    remote: str
+    """The address of the remote as it was given; empty for none."""
+    push: str
+    """`auto` or `manual`."""
     origins: tuple[Origin, ...]
+    seen: str = ""
+    """Size and time of the files before they were read; for the hint."""
 
     def repository(self, name: str) -> Path:
         """Return where the repository of the environment called *name* is."""
@@ -71,14 +78,28 @@ def _text(value: Any) -> str:
     return value
 
 
+def _remote(value: Any) -> str:
+    return "" if value == "" else address.parse(_text(value)).text
+
+
+def _push(value: Any) -> str:
+    if value not in {"auto", "manual"}:
+        raise ValueError('must be "auto" or "manual"')
+    return str(value)
+
+
 _KEYS: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {
     "backup.keep_backup": (_boolean, lambda: True),
     "backup.folder": (_text, lambda: "environments"),
     "backup.limit": (_limit, lambda: 25),
+    "remote.url": (_remote, lambda: ""),
+    "remote.push": (_push, lambda: "auto"),
     "remote.machine": (_text, lambda: socket.gethostname() or "machine"),
 }
+_SECTIONS = sorted({key.partition(".")[0] for key in _KEYS})
 _LAST_GOOD = "last-good-config.json"
 _VARIABLES = {f"GITSNAP_{key.replace('.', '_').upper()}": key for key in _KEYS}
+_SEE = "see the configuration section of the README"
 
 
 def load(variables: Mapping[str, str], *, forgive_unknown: Callable[[str], None] | None = None) -> Config:
@@ -87,18 +108,29 @@ def load(variables: Mapping[str, str], *, forgive_unknown: Callable[[str], None]
     Raises ConfigError. *forgive_unknown* is called with the message of an unknown key instead, the known ones
     staying in force: a launch goes on with them.
     """
-    system, user = locations.config_files(variables)
+    places = locations.config_files(variables)
+    seen = hint.stats(map(str, places))
     found: dict[str, Origin] = {key: Origin(key, default(), "default") for key, (_, default) in _KEYS.items()}
-    for file in (system, user):
+    for file in places:
         for key, value in _read(file, forgive_unknown).items():
             found[key] = _origin(key, value, str(file))
-    for name, key in _VARIABLES.items():
-        if name in variables:
-            found[key] = _origin(key, variables[name], name)
-    return _effective(variables, tuple(found.values()))
+    for name, key in _settings_in(variables, forgive_unknown):
+        found[key] = _origin(key, variables[name], name)
+    return _effective(variables, tuple(found.values()), seen)
 
 
-def _effective(variables: Mapping[str, str], origins: tuple[Origin, ...]) -> Config:
+def _settings_in(
+    variables: Mapping[str, str], forgive_unknown: Callable[[str], None] | None
+) -> list[tuple[str, str]]:
+    """Return the variables that set a key, and which one; one that looks so and sets none is a mistake."""
+    prefixes = tuple(f"GITSNAP_{section.upper()}_" for section in _SECTIONS)
+    for name in sorted(variables):
+        if name.startswith(prefixes) and name not in _VARIABLES:
+            _unknown("the environment variables", name, list(_VARIABLES), forgive_unknown)
+    return [(name, key) for name, key in _VARIABLES.items() if name in variables]
+
+
+def _effective(variables: Mapping[str, str], origins: tuple[Origin, ...], seen: str = "") -> Config:
     value = {origin.key: origin.value for origin in origins}
     config_path = locations.config_path(variables)
     return Config(
@@ -106,11 +138,23 @@ def _effective(variables: Mapping[str, str], origins: tuple[Origin, ...]) -> Con
         state_path=locations.state_path(variables),
         files=locations.config_files(variables),
         keep_backup=bool(value["backup.keep_backup"]),
-        folder=config_path / Path(str(value["backup.folder"])).expanduser(),
+        folder=config_path / _expanded(str(value["backup.folder"])),
         limit=int(value["backup.limit"]),
         machine=str(value["remote.machine"]),
+        remote=str(value["remote.url"]),
+        push=str(value["remote.push"]),
         origins=origins,
+        seen=seen,
     )
+
+
+def _expanded(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"`backup.folder` names a home folder that cannot be told: {printable(folder, 60)!r}"
+        ) from None
 
 
 def remember(config: Config) -> None:
@@ -124,11 +168,13 @@ def remember(config: Config) -> None:
 
 def remembered(variables: Mapping[str, str]) -> Config | None:
     """Return the configuration that was last good, or None when there was none."""
-    path = locations.state_path(variables) / _LAST_GOOD
     try:
+        path = locations.state_path(variables) / _LAST_GOOD
         values = json.loads(path.read_text(encoding="utf-8"))
-        return _effective(variables, tuple(_origin(key, values[key], str(path)) for key in _KEYS))
-    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        # An older gitsnap may not have known every key.
+        known = {key: values.get(key, default()) for key, (_, default) in _KEYS.items()}
+        return _effective(variables, tuple(_origin(key, known[key], str(path)) for key in _KEYS))
+    except (OSError, ValueError, AttributeError, RecursionError, ConfigError):
         return None
 
 
@@ -137,51 +183,59 @@ def _origin(key: str, value: Any, source: str) -> Origin:
     try:
         return Origin(key, check(value), source)
     except ValueError as error:
-        raise ConfigError(f"{source}: `{key}` {error}, not {printable(repr(value), 60)}") from None
+        shown = printable(redact(repr(value)), 60)
+        raise ConfigError(f"{source}: `{key}` {error}, not {shown}", hint=_SEE) from None
+    except UsageError as error:
+        raise ConfigError(f"{source}: `{key}`: {error.message}", hint=error.hint) from None
 
 
 def _read(file: Path, forgive_unknown: Callable[[str], None] | None) -> dict[str, Any]:
     """Return the values of *file* by `section.key`."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        tables = tomli.loads(text)
+        tables = tomli.loads(file.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{file}: is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
         ) from error
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}", hint="see the configuration section of the README") from error
+    except (ValueError, RecursionError) as error:
+        # Beside what TOML forbids: a number of thousands of digits, brackets nested by the thousand.
+        raise ConfigError(f"{file}: {printable(str(error))}", hint=_SEE) from error
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     values: dict[str, Any] = {}
     for section, table in tables.items():
-        for key, value in _named(section, table).items():
+        for key, value in _named(file, section, table).items():
             if key in _KEYS:
                 values[key] = value
             else:
-                _unknown(file, key, forgive_unknown)
+                _unknown(str(file), key, list(_KEYS), forgive_unknown)
     return values
 
 
-def _named(section: str, table: Any) -> dict[str, Any]:
+def _named(file: Path, section: str, table: Any) -> dict[str, Any]:
+    """Return the values of one section by `section.key`; what is no section goes by its own name."""
+    if section in _SECTIONS:
+        if not isinstance(table, dict):
+            raise ConfigError(f"{file}: `{section}` must be a section, `[{section}]`", hint=_SEE)
+        return {f"{section}.{key}": value for key, value in table.items()}
     if isinstance(table, dict) and table:
         return {f"{section}.{key}": value for key, value in table.items()}
-    known = any(key.startswith(section + ".") for key in _KEYS)
-    return {} if known and isinstance(table, dict) else {section: table}
+    return {section: table}
 
 
-def _unknown(file: Path, key: str, forgive_unknown: Callable[[str], None] | None) -> None:
-    message = f"{file}: `{printable(key)}` is no key that gitsnap knows"
+def _unknown(
+    place: str, key: str, known: Sequence[str], forgive_unknown: Callable[[str], None] | None
+) -> None:
+    """Refuse a key or a variable, naming the nearest known one."""
+    message = f"{place}: `{printable(key)}` is no key that gitsnap knows"
     if forgive_unknown:
         forgive_unknown(message)
         return
-    near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.5) or _same_ending(key)
-    hint = (
-        f"did you mean `{near[0]}`?" if near else "the keys are " + ", ".join(f"`{known}`" for known in _KEYS)
-    )
-    raise UnknownKeyError(message, hint=hint)
+    near = _same_ending(key) or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    every = ", ".join(f"`{one}`" for one in known)
+    raise UnknownKeyError(message, hint=f"did you mean `{near[0]}`?" if near else f"the keys are {every}")
 
 
 def _same_ending(key: str) -> list[str]:

@@ -13,10 +13,15 @@ from gitsnap import selection
 from gitsnap.errors import InterpreterError
 from gitsnap.model import Environment, printable
 
-# Runs in any Python from 2.7 on. Between the marks stand fields of hexadecimal UTF-8, so that neither what a
-# `sitecustomize` prints nor any locale can garble them.
-_QUESTION = r"""
-import binascii, site, sys
+# Runs in any Python from 2.7 on; a shell, should that be what was named, stops at its second line. Between the
+# marks stand fields of hexadecimal UTF-8, so that neither what a `sitecustomize` prints nor any locale can garble
+# them. The current folder is taken off `sys.path` first: no module is to come from there.
+_QUESTION = r'''""":"
+exit
+"""
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import binascii, site
 def text(value):
     if not isinstance(value, bytes):
         value = value.encode("utf-8", "surrogatepass" if sys.platform == "win32" else "surrogateescape") if sys.version_info[0] > 2 else value.encode("utf-8")
@@ -29,12 +34,11 @@ folders = list(site.getsitepackages()) if hasattr(site, "getsitepackages") else 
 if getattr(site, "ENABLE_USER_SITE", None):
     folders.append(site.getusersitepackages() if hasattr(site, "getusersitepackages") else site.USER_SITE)
 fields = [text(sys.version), text(".".join(str(part) for part in sys.version_info[:3])), text(sys.prefix), text(getattr(sys, "real_prefix", None) or getattr(sys, "base_prefix", sys.prefix)), text(sys.executable or ""), texts(sys.path), texts(folders)]
-sys.stdout.write("\n<gitsnap:" + ",".join(fields) + ":gitsnap>\n")
+sys.stdout.write("\n<" + sys.argv[1] + ":" + ",".join(fields) + ":gitsnap>\n")
 sys.stdout.flush()
-"""
-_ANSWER = re.compile(rb"<gitsnap:([0-9a-f.,]*):gitsnap>")
-_FIELDS = 7
+'''
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_USUAL = {".venv", "venv", "env"}
 _LONGEST = 80
 
 
@@ -47,9 +51,11 @@ def ask(python: str, *, patience: float = 30.0) -> Environment:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))
     }
+    # What a `sitecustomize` prints cannot pass for the answer.
+    mark = os.urandom(8).hex()
     try:
         answer = subprocess.run(
-            [python, "-E", "-c", _QUESTION],
+            [python, "-E", "-c", _QUESTION, mark],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=variables,
@@ -61,10 +67,10 @@ def ask(python: str, *, patience: float = 30.0) -> Environment:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InterpreterError(f"`{python}` does not run: {reason}", hint=_REBUILD) from error
-    found = _ANSWER.findall(answer.stdout)
+    found = re.search(rb"<%s:([0-9a-f.,]*):gitsnap>" % mark.encode("ascii"), answer.stdout)
     if not found:
         raise InterpreterError(f"`{python}` does not run as a Python: {_last_words(answer)}", hint=_REBUILD)
-    return _environment(python, found[-1].decode("ascii").split(","))
+    return _environment(python, found[1].decode("ascii").split(","))
 
 
 _REBUILD = "if the Python that this environment was made with was removed, install it again, or name another with `--python`"
@@ -81,8 +87,6 @@ def _last_words(answer: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _environment(python: str, fields: list[str]) -> Environment:
-    if len(fields) != _FIELDS:
-        raise InterpreterError(f"`{python}` gave an answer that cannot be read", hint=_REBUILD)
     version, number, prefix, base, executable = (_text(field) for field in fields[:5])
     paths, folders = (tuple(_text(part) for part in field.split(".") if part) for field in fields[5:])
     major, minor, micro = (int(part) for part in number.split("."))
@@ -124,16 +128,16 @@ def _name(prefix: str, base: str, python: tuple[int, int], variables: Mapping[st
     pyenv version; `system-3.12`.
     """
     folder = os.path.basename(os.path.normpath(prefix))
+    if selection.is_conda_base(prefix):
+        return "base"
+    parent = os.path.basename(os.path.dirname(os.path.normpath(prefix)))
+    usual = parent if folder in _USUAL else folder
     if selection.is_conda(prefix):
-        return "base" if selection.is_conda_base(prefix) else folder
+        # conda itself calls only those by a name that lie in its `envs`.
+        return folder if parent == "envs" else usual
     if selection.is_venv(prefix) or os.path.normcase(prefix) != os.path.normcase(base):
-        if prompt := _prompt(prefix):
-            return prompt
-        usual = folder in {".venv", "venv", "env"}
-        return os.path.basename(os.path.dirname(os.path.normpath(prefix))) if usual else folder
-    if os.path.basename(os.path.dirname(os.path.normpath(prefix))) == "versions" and _is_pyenv(
-        prefix, variables
-    ):
+        return _prompt(prefix) or usual
+    if parent == "versions" and _is_pyenv(prefix, variables):
         return folder
     return f"system-{python[0]}.{python[1]}"
 
@@ -166,12 +170,17 @@ def safe_name(name: str) -> str:
     names such as `con`; git forbids `..`, a leading `.`, and the ending `.lock`.
     """
     plain = "".join(c if c.isalnum() or c in "._+-" else "-" for c in unicodedata.normalize("NFC", name))
-    plain = re.sub(r"\.{2,}", ".", re.sub(r"-{2,}", "-", plain))[:_LONGEST]
-    while len(plain.encode("utf-8")) > 2 * _LONGEST:
-        plain = plain[:-1]
-    plain = plain.strip("-._+")
+    plain = _cut(re.sub(r"\.{2,}", ".", re.sub(r"-{2,}", "-", plain))).strip("-._+")
     if plain.lower().endswith(".lock"):
         plain = plain[: -len(".lock")] + "-lock"
     if _RESERVED.fullmatch(plain):
-        plain = "env-" + plain
+        plain = _cut("env-" + plain).rstrip("-._+")
     return plain or "environment"
+
+
+def _cut(name: str) -> str:
+    """Shorten a name; letters of other scripts take two to four of the 255 bytes that a file system allows."""
+    name = name[:_LONGEST]
+    while len(name.encode("utf-8")) > 2 * _LONGEST:
+        name = name[:-1]
+    return name

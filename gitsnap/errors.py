@@ -68,3 +68,19 @@ class RepositoryError(GitsnapError):
 
 class InterpreterError(GitsnapError):
     """A program that is no Python, or a Python that does not run."""
+
+
+class UntrustedTextError(GitsnapError):
+    """A snapshot's text that holds more than the known forms of lines."""
+
+
+class UnfinishedError(GitsnapError):
+    """A rollback was interrupted, and has to be brought to an end first."""
+
+
+class UnobtainableError(GitsnapError):
+    """Lines of a snapshot that no installer can get; the candidates are the lines with their reasons."""
+
+
+class InstallerError(GitsnapError):
+    """No installer, or one that failed."""

@@ -4,18 +4,17 @@ A hint is one small file for each way of naming an environment. It is never the 
 checked against the environment, the repository and the configuration files, and it may be deleted at any time.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
-from gitsnap import selection
+from gitsnap import peek, selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FORMAT = "gitsnap hint 1"
+# To be raised whenever the fields, or how they are made, change.
+FORMAT = "gitsnap hint 3"
 _PLACE_VARIABLES = (
     "APPDATA",
     "HOME",
@@ -32,7 +31,7 @@ _FIELDS = (
     "configs",
     "config_stats",
     "keep",
-    "executable",
+    "executable",  # as it was named, without links, and the size and time of that
     "prefix",
     "python",
     "header",
@@ -42,6 +41,7 @@ _FIELDS = (
     "conda",
     "repository",
     "commit",
+    "push",  # the file that says when a push is due; empty where nothing is pushed by itself
 )
 
 
@@ -65,6 +65,7 @@ class Hint:
     conda: str
     repository: str
     commit: str
+    push: str
 
     def __init__(self, **fields: str) -> None:
         """Take every field by name."""
@@ -72,7 +73,7 @@ class Hint:
             setattr(self, name, fields[name])
 
 
-def key_of(python: str | None, name: str | None, variables: Mapping[str, str]) -> str:
+def key_of(python: str | None, name: str | None, variables: "Mapping[str, str]") -> str:
     """Return the key of the hint for the environment that is asked for; choosing it runs nothing."""
     if name is not None:
         return f"env {name}"
@@ -88,50 +89,52 @@ def _folder() -> str:
         return ""
 
 
-def state_path(variables: Mapping[str, str]) -> str | None:
+def state_path(variables: "Mapping[str, str]") -> str | None:
     """Return gitsnap's state path without platformdirs, which costs two interpreters to import.
 
     None where it cannot be told; then there are no hints and launches take the long way.
     """
-    if variables.get("GITSNAP_HOME"):
-        return os.path.join(os.path.abspath(os.path.expanduser(variables["GITSNAP_HOME"])), "state")
+    home = variables.get("GITSNAP_HOME")
+    if home:
+        return _absolute(home, "state")
     if os.name == "nt":
-        local = variables.get("LOCALAPPDATA")
-        return os.path.join(local, "gitsnap", "state") if local else None
+        return _absolute(variables.get("LOCALAPPDATA", ""), "gitsnap", "state")
     xdg = variables.get("XDG_STATE_HOME", "")
     if os.path.isabs(xdg):
         return os.path.join(xdg, "gitsnap")
-    place = (
-        "~/Library/Application Support/gitsnap/state"
-        if sys.platform == "darwin"
-        else "~/.local/state/gitsnap"
-    )
-    path = os.path.expanduser(place)
+    if not os.path.isabs(variables.get("HOME", "/")):
+        return None
+    if sys.platform == "darwin":
+        return _absolute("~/Library/Application Support/gitsnap", "state")
+    return _absolute("~/.local/state", "gitsnap")
+
+
+def _absolute(folder: str, *inner: str) -> str | None:
+    path = os.path.join(os.path.expanduser(folder), *inner)
     return path if os.path.isabs(path) else None
 
 
-def file_of(key: str, variables: Mapping[str, str]) -> str | None:
-    """Return the path of the hint for *key*: its readable end and a 64-bit FNV-1a hash of the whole."""
+def file_of(key: str, variables: "Mapping[str, str]") -> str | None:
+    """Return the path of the hint for *key*, None where there is no state path."""
     state = state_path(variables)
-    if state is None:
-        return None
+    return os.path.join(state, "hints", file_name(key)) if state else None
+
+
+def file_name(key: str) -> str:
+    """Return the name of a file about *key*: its readable end and a 64-bit FNV-1a hash of the whole."""
     value = 0xCBF29CE484222325
     for byte in os.fsencode(key):
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     tail = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in key[-60:])
-    return os.path.join(state, "hints", f"{tail}-{value:016x}")
+    return f"{tail}-{value:016x}"
 
 
-def read(key: str, variables: Mapping[str, str]) -> Hint | None:
+def read(key: str, variables: "Mapping[str, str]") -> "Hint | None":
     """Return the hint for *key* if there is one that this version wrote for it, else None."""
     path = file_of(key, variables)
     if path is None:
         return None
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            values = stream.read().split("\0")
-    except OSError:
-        return None
+    values = peek.read(path, peek.LIMIT).decode("utf-8", "surrogateescape").split("\0")
     if len(values) != len(_FIELDS) or values[0] != FORMAT or values[1] != key:
         return None
     return Hint(**dict(zip(_FIELDS, values, strict=True)))
@@ -143,7 +146,7 @@ def dump(hint: Hint) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def joined(values: Iterable[str]) -> str:
+def joined(values: "Iterable[str]") -> str:
     """Join a list into one field."""
     return "\1".join(values)
 
@@ -153,13 +156,13 @@ def split(field: str) -> list[str]:
     return field.split("\1") if field else []
 
 
-def variables_seen(variables: Mapping[str, str]) -> str:
+def variables_seen(variables: "Mapping[str, str]") -> str:
     """Return the variables that decide where the configuration is and what it says."""
     names = sorted(name for name in variables if name.startswith("GITSNAP_") or name in _PLACE_VARIABLES)
     return joined(f"{name}={variables[name]}" for name in names)
 
 
-def stats(paths: Iterable[str]) -> str:
+def stats(paths: "Iterable[str]") -> str:
     """Return size and modification time of each file, or that it is absent."""
     return joined(_stat(path) for path in paths)
 
@@ -196,8 +199,4 @@ def tip(repository: str) -> str | None:
 
 
 def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
+    return peek.read(path, peek.LIMIT).decode("utf-8", "replace")

@@ -1,55 +1,71 @@
-"""The launch path: has anything changed since the last snapshot? If so, save; never break the launch."""
+"""The launch path: has anything changed since the last snapshot? If so, save; never break the launch.
 
-from __future__ import annotations
+Until something has changed, this and what it imports load `os` and `sys` alone, not even `__future__`.
+"""
 
 import os
 import sys
 
-from gitsnap import hint, scan
+from gitsnap import hint, peek, scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
-PATIENCE = 10.0
+# With the start of the interpreter and the record of the failure it stays below ten seconds.
+PATIENCE = 9.0
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 INTERRUPTED = 130
+_PUSH_TIME = 60.0
+_LONGEST_WAIT = 25 * 3600.0
+_TOO_LONG = f"it took longer than {PATIENCE:.0f} seconds"
 
 
-def main() -> int:
+def main() -> "NoReturn":
     """Run `gitsnap-hook [--python PATH | --env NAME]`: exit 0 whatever happens, at most one line on stderr."""
     try:
-        _shed_pythonpath()
-        python, name, rest = options(sys.argv[1:])
-        if rest:
-            message = f"usage: gitsnap-hook [--python PATH | --env NAME], not {rest[0]!r}"
-            raise ValueError(message)  # noqa: TRY301 - it is said below, as everything is
-        save_before_launch(python, name)
+        _demote_pythonpath()
+        save_before_launch(*_which(sys.argv[1:]))
+    except KeyboardInterrupt:
+        _complain("interrupted; nothing was saved")
     except BaseException as error:  # noqa: BLE001 - a hook that raises breaks the launch
-        _complain(f"gitsnap: {error}")
-    return 0
+        _complain(str(error))
+    # The orderly end would wait for a git that hangs, and PYTHONINSPECT would make a prompt of it.
+    os._exit(0)
+
+
+def _which(arguments: "Sequence[str]") -> tuple[str | None, str | None]:
+    python, name, rest = options(arguments)
+    if rest or (python and name):
+        message = f"usage: gitsnap-hook [--python PATH | --env NAME], not {' '.join(arguments)!r}"
+        raise ValueError(message)
+    return python, name
 
 
 def save_before_launch(python: str | None, name: str | None) -> None:
     """Save the environment if it changed, within ten seconds, saying at most one line on stderr."""
     try:
-        if not is_unchanged(python, name, os.environ):
-            _save(python, name)
+        found = _unchanged(python, name, os.environ)
+        line = "" if found else _save(python, name)
+        if found and found.push:
+            _push_if_due(found.push)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever is wrong, the launch goes on
-        _complain(f"gitsnap: nothing was saved: {error}")
+        line = f"nothing was saved: {error}"
+    if line:
+        _complain(line)
 
 
-def run(command: Sequence[str], python: str | None, name: str | None) -> int:
+def run(command: "Sequence[str]", python: str | None, name: str | None) -> int:
     """Save, then become *command*; where the system has no `exec`, run it and return its exit status.
 
     127 where the command is not found, 126 where it cannot be executed.
     """
     variables = _original_variables()
-    _shed_pythonpath()
+    _demote_pythonpath()
     try:
         save_before_launch(python, name)
     except KeyboardInterrupt:
@@ -57,13 +73,26 @@ def run(command: Sequence[str], python: str | None, name: str | None) -> int:
     return _become(command, variables)
 
 
-def is_unchanged(python: str | None, name: str | None, variables: Mapping[str, str]) -> bool:
-    """Tell whether the hint, the environment and the repository all agree that there is nothing to save.
+def is_unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> bool:
+    """Tell whether there is nothing to save."""
+    return _unchanged(python, name, variables) is not None
 
-    Imports and runs nothing but `os` and `sys`; reads the bytes that say what is installed.
+
+def _unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> "hint.Hint | None":
+    """Return the hint if it, the environment and the repository all agree that there is nothing to save.
+
+    Imports and runs nothing but `os` and `sys`; reads the bytes that say what is installed. What is odd counts
+    as a change: the long way looks again, and tells what is wrong.
     """
-    found = hint.read(hint.key_of(python, name, variables), variables)
-    if found is None or found.variables != hint.variables_seen(variables):
+    try:
+        found = hint.read(hint.key_of(python, name, variables), variables)
+        return found if found and _is_unchanged(found, variables) else None
+    except Exception:  # noqa: BLE001 - a garbled hint, a lost file, an environment that cannot be read
+        return None
+
+
+def _is_unchanged(found: hint.Hint, variables: "Mapping[str, str]") -> bool:
+    if found.variables != hint.variables_seen(variables):
         return False
     if hint.stats(hint.split(found.configs)) != found.config_stats:
         return False
@@ -72,8 +101,31 @@ def is_unchanged(python: str | None, name: str | None, variables: Mapping[str, s
     return _same_interpreter(found) and hint.tip(found.repository) == found.commit and _same_text(found)
 
 
+def _push_if_due(waiting: str) -> None:
+    """Start a push in the background where the time of the file *waiting* has come; most times there is none."""
+    try:
+        due = os.stat(waiting).st_mtime
+    except OSError:
+        return
+    import time
+
+    now = time.time()
+    # A clock that was set back must not put it off for ever.
+    if now < due < now + _LONGEST_WAIT:
+        return
+    from gitsnap import detached
+
+    try:
+        # Launches that come meanwhile leave it to this one; where that cannot be noted, each would start one.
+        os.utime(waiting, (now + _PUSH_TIME, now + _PUSH_TIME))
+        detached.start(detached.gitsnap("push", "--background"), os.environ, os.path.dirname(waiting))
+    except OSError:
+        return
+
+
 def _same_interpreter(found: hint.Hint) -> bool:
-    if hint.stats([found.executable.split("\1")[0]]) != found.executable.split("\1")[1]:
+    python, real, stats = hint.split(found.executable)
+    if os.path.realpath(python) != real or hint.stats([real]) != stats:
         return False
     if scan.witness(found.prefix, hint.split(found.folders)) != found.witness:
         return False
@@ -83,30 +135,49 @@ def _same_interpreter(found: hint.Hint) -> bool:
 def _same_text(found: hint.Hint) -> bool:
     major, minor = found.python.split(".")
     lines = scan.freeze(hint.split(found.paths), (int(major), int(minor)), found.prefix)
-    text = found.header + "".join(line + "\n" for line in lines)
-    with open(os.path.join(found.repository, "current.txt"), "rb") as stream:
-        return stream.read() == text.encode("utf-8")
+    text = (found.header + "".join(line + "\n" for line in lines)).encode("utf-8")
+    return peek.read(os.path.join(found.repository, "current.txt"), len(text) + 1) == text
 
 
-def _save(python: str | None, name: str | None) -> None:
-    """Take the long way: configuration, lock, git; the watch ends it when it takes too long."""
+def _save(python: str | None, name: str | None) -> str:
+    """Take the long way: configuration, lock, git. Returns the line to say, after ten seconds at the latest."""
     import threading
     import warnings
 
+    _fill_closed_streams()
     warnings.simplefilter("ignore")
-    from gitsnap.actions.save import save_for_launch
+    # Libraries and the interpreter itself may want to say more than our one line.
+    stderr, sys.stderr = sys.stderr, None
+    try:
+        from gitsnap.actions.save import record_failure, save_for_launch
 
-    line = [""]
-    worker = threading.Thread(target=lambda: line.append(save_for_launch(python, name)), daemon=True)
-    worker.start()
-    worker.join(PATIENCE)
-    if worker.is_alive():
-        line.append("nothing was saved: it took longer than 10 seconds")
-    if line[-1]:
-        _complain(f"gitsnap: {line[-1]}")
+        lines: list[str] = []
+        worker = threading.Thread(target=lambda: lines.append(save_for_launch(python, name)), daemon=True)
+        worker.start()
+        worker.join(PATIENCE)
+        if lines:
+            return lines[0]
+        threading.Thread(target=record_failure, args=(python, name, _TOO_LONG), daemon=True).start()
+        worker.join(0.5)
+        return f"nothing was saved: {_TOO_LONG}"
+    finally:
+        sys.stderr = stderr
 
 
-def options(arguments: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
+def _fill_closed_streams() -> None:
+    """Open the null device in place of a closed stdin, stdout or stderr.
+
+    Else a file of the repository would be opened there, and our line be written into it. A command that follows
+    finds them closed, as Python's files are not inherited.
+    """
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:  # noqa: PERF203 - there are three
+            os.open(os.devnull, os.O_RDWR)
+
+
+def options(arguments: "Sequence[str]") -> tuple[str | None, str | None, list[str]]:
     """Return the values of leading `--python` and `--env`, and the arguments from the first other one on."""
     values: dict[str, str | None] = {"--python": None, "--env": None}
     rest = list(arguments)
@@ -119,18 +190,25 @@ def options(arguments: Sequence[str]) -> tuple[str | None, str | None, list[str]
     return values["--python"], values["--env"], rest
 
 
-def _shed_pythonpath() -> None:
-    """Take `PYTHONPATH` off our own `sys.path`, so that nothing in it shadows what a save imports."""
-    foreign = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
-    if foreign:
-        sys.path[:] = [path for path in sys.path if os.path.abspath(path) not in foreign]
+def _demote_pythonpath() -> None:
+    """Put `PYTHONPATH` last on our own `sys.path`, so that nothing in it shadows what a save imports."""
+    given = {_absolute(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
+    if given:
+        sys.path.sort(key=lambda path: _absolute(path) in given)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.normcase(os.path.abspath(path))
+    except OSError:  # the working folder is gone
+        return path
 
 
 def _complain(line: str) -> None:
     """Write one line to stderr, if there is one that takes it."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in line)[:300]
+    shown = "".join(letter if letter.isprintable() else " " for letter in f"gitsnap: {line}")[:300]
     try:  # noqa: SIM105 - contextlib is not worth its import here
-        os.write(2, (printable + "\n").encode("utf-8", "replace"))
+        os.write(2, (shown + "\n").encode("utf-8", "replace"))
     except OSError:
         pass
 
@@ -141,57 +219,63 @@ def _original_variables() -> dict[str, str]:
     In the C locale Python sets `LC_CTYPE` for itself and its children (PEP 538); Linux tells what was there.
     """
     variables = dict(os.environ)
+    if variables.get("LC_CTYPE") not in {"C.UTF-8", "C.utf8", "UTF-8"}:
+        return variables
     try:
         with open("/proc/self/environ", "rb") as stream:
-            had = any(part.startswith(b"LC_CTYPE=") for part in stream.read().split(b"\0"))
+            at_start = [part for part in stream.read().split(b"\0") if part.startswith(b"LC_CTYPE=")]
     except OSError:
         return variables
-    if not had:
-        variables.pop("LC_CTYPE", None)
+    del variables["LC_CTYPE"]
+    if at_start:
+        variables["LC_CTYPE"] = os.fsdecode(at_start[0].partition(b"=")[2])
     return variables
 
 
-def _become(command: Sequence[str], variables: dict[str, str]) -> int:
+def _become(command: "Sequence[str]", variables: dict[str, str]) -> int:
     try:
         if os.name == "nt":
             return _run_and_wait(command, variables)
         _exec(command, variables)
-    except FileNotFoundError:
-        _complain(f"gitsnap: {command[0]}: command not found")
+    except (FileNotFoundError, ValueError):  # the latter where the command is an empty text
+        import shutil
+
+        found = shutil.which(command[0], path=variables.get("PATH"))
+        _complain(f"{found}: its interpreter is not there" if found else f"{command[0]}: command not found")
         return NOT_FOUND
     except OSError as error:
-        _complain(f"gitsnap: {command[0]}: {error.strerror or error}")
+        _complain(f"{command[0]}: {error.strerror or error}")
         return NOT_EXECUTABLE
 
 
-def _exec(command: Sequence[str], variables: dict[str, str]) -> NoReturn:
+def _exec(command: "Sequence[str]", variables: dict[str, str]) -> "NoReturn":
     """Replace this process; `exec` keeps ignored signals, so those that Python ignores get their default back."""
+    import errno
     import signal
 
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:  # noqa: SIM105 - as above
-                stream.flush()
-            except (OSError, ValueError):
-                pass
     try:
         os.execvpe(command[0], list(command), variables)  # noqa: S606 - there is no shell, and none is wanted
     except OSError as error:
-        import errno
-
         if error.errno != errno.ENOEXEC:
             raise
         # A script without a `#!` line runs when a shell launches it (POSIX), so it must run here.
         os.execve("/bin/sh", ["sh", "-c", 'exec "$@"', "sh", *command], variables)  # noqa: S606
 
 
-def _run_and_wait(command: Sequence[str], variables: dict[str, str]) -> int:
+def _run_and_wait(command: "Sequence[str]", variables: dict[str, str]) -> int:
     """Run *command* as a child on Windows; Ctrl-C reaches it once, from the console, and we wait."""
+    import shutil
     import signal
     import subprocess
 
+    # Windows itself looks for `.exe` alone, while a shell finds `.cmd` and whatever else PATHEXT names.
+    program = shutil.which(command[0], path=variables.get("PATH"))
+    if program is None:
+        raise FileNotFoundError(command[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return subprocess.run(list(command), env=variables, check=False).returncode
+    status = subprocess.run([program, *command[1:]], env=variables, close_fds=False, check=False).returncode
+    # A status such as 0xC000013A has to be handed to `sys.exit` as the same 32 bits with a sign.
+    return status - 2**32 if status >= 2**31 else status

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from gitsnap.errors import ConfigError
 
 APP = "gitsnap"
 
 
 def config_path(variables: Mapping[str, str]) -> Path:
-    """Return the user's config path: `GITSNAP_HOME`, else what the system says."""
+    """Return the user's config path: `GITSNAP_HOME`, else what the system says. Raises ConfigError."""
     if home := variables.get("GITSNAP_HOME"):
-        return Path(home).expanduser().absolute()
+        return _absolute(lambda: Path(os.path.expanduser(home)))
     import platformdirs
 
-    return platformdirs.user_config_path(APP, appauthor=False)
+    return _absolute(lambda: platformdirs.user_config_path(APP, appauthor=False))
 
 
 def state_path(variables: Mapping[str, str]) -> Path:
@@ -24,8 +27,22 @@ def state_path(variables: Mapping[str, str]) -> Path:
         return config / "state"
     import platformdirs
 
-    state = platformdirs.user_state_path(APP, appauthor=False)
+    state = _absolute(lambda: platformdirs.user_state_path(APP, appauthor=False))
     return config / "state" if state == config else state
+
+
+def _absolute(find: Callable[[], Path]) -> Path:
+    """Return the path that *find* finds, unless it would be another in every working folder."""
+    try:
+        path = find()
+    except RuntimeError:
+        path = Path("~")
+    if not path.is_absolute():
+        raise ConfigError(
+            f"there is no telling where gitsnap's files belong: `{path}` is not absolute",
+            hint="set HOME, or GITSNAP_HOME, to the absolute path of a folder",
+        )
+    return path
 
 
 def config_files(variables: Mapping[str, str]) -> tuple[Path, Path]:

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from gitsnap.errors import (
     RepositoryError,
 )
 from gitsnap.model import Snapshot, printable
+from gitsnap.stream import Draft, written
 
 if TYPE_CHECKING:
     import git
@@ -40,18 +42,36 @@ if TYPE_CHECKING:
 BRANCH = "refs/heads/main"
 OLDEST_GIT = (2, 32)
 _NOTHING = "0" * 40
+_SCAFFOLD = "refs/gitsnap/scaffold"
 _FILE = 0o100644
 _OUR_LOCKS = ("index.lock", "HEAD.lock", "refs/heads/main.lock")
 _OUR_FOLDERS = ("", ".git", ".git/info", ".git/gitsnap", ".git/refs/heads")
 _LOCK_PATIENCE = 2.0
 _LOG_LINE = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) ")
+_MISSING = re.compile(r"missing blob ([0-9a-f]{40})")
 _NAME_LENGTH = 38
+# Where a disk is full git does not always say so, but what it could not write.
+_UNWRITABLE = (
+    "No space left",
+    "Out of diskspace",
+    "write error",
+    "Disk quota",
+    "Read-only file system",
+    "Permission denied",
+    "couldn't write",
+    "ailed to write",
+    "nable to write",
+    "ould not write",
+)
 # git's own `gc --auto` counts this one of its 256 folders and multiplies.
 _SAMPLE_FOLDER = "17"
 _LOOSE_LIMIT = 500
 _INSTALL_GIT = "install git: https://git-scm.com/downloads (`apt install git`, `winget install Git.Git`, `xcode-select --install`)"
-_SETTINGS = "[core]\n\tautocrlf = false\n\tfileMode = false\n\tlogAllRefUpdates = true\n[gc]\n\tauto = 500\n"
+_SETTINGS = "[core]\n\tautocrlf = false\n[gc]\n\tauto = 500\n"
 _EXCLUDED = f".*{files.PART}\n.git.broken-*\n"
+_MOVE = "move" if os.name == "nt" else "mv"
+# What `isolate_process` found; empty in a host's process.
+_ORIGINAL: dict[str, str] = {}
 _UNFINISHED = {
     "MERGE_HEAD": ("a merge", "merge --abort"),
     "rebase-merge": ("a rebase", "rebase --abort"),
@@ -63,6 +83,10 @@ _UNFINISHED = {
 
 class DamagedError(RepositoryError):
     """A repository that git cannot read, and that a repair may mend."""
+
+
+class GitKilledError(RepositoryError):
+    """A git of ours was killed at work, and could not take its locks away."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +103,23 @@ def isolate_process() -> None:
     GitPython asks git for its version when it is imported, with the process's variables and the user's
     configuration: `GIT_DIR` of a hook or a broken `~/.gitconfig` would end it there.
     """
+    if not _ORIGINAL:
+        _ORIGINAL.update(os.environ)
+    _leave_out_git()
+
+
+def _leave_out_git() -> None:
     for name in [
         name for name in os.environ if name.startswith("GIT_") and not name.startswith("GIT_PYTHON_")
     ]:
         del os.environ[name]
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+
+
+def original_variables() -> dict[str, str]:
+    """Return the variables as they were before `isolate_process`: what another computer is reached with is the user's."""
+    return dict(_ORIGINAL or os.environ)
 
 
 def _git() -> Any:
@@ -110,7 +145,7 @@ def _imported_apart() -> Any:
     """Import GitPython for a host whose git configuration is broken; its variables are then as they were."""
     before = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
     try:
-        isolate_process()
+        _leave_out_git()
         import git
     finally:
         for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
@@ -132,6 +167,10 @@ def _variables(path: Path) -> dict[str, str]:
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
         "GIT_NAMESPACE": "",
         "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_AUTHOR_DATE": "",
+        "GIT_COMMITTER_DATE": "",
+        "GIT_COMMITTER_EMAIL": "gitsnap@localhost",
+        "GIT_COMMITTER_NAME": "gitsnap",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_PARAMETERS": "",
@@ -166,15 +205,17 @@ def is_complete(path: Path) -> bool:
 
 def create(path: Path) -> None:
     """Make an empty repository at *path*, or complete a half-made one."""
+    _refuse_odd_place(path)
+    files.make_folder(path)
     runner = _git().Git(str(path))
     runner.update_environment(**_variables(path))
     with _translated(path):
         _check_version(runner.version_info)
         runner.init("--quiet", "--initial-branch=main", str(path))
         config = path / ".git" / "config"
-        text = config.read_text(encoding="utf-8")
-        if "autocrlf" not in text:
-            files.write(config, (text + _SETTINGS).encode("utf-8"))
+        # Replaced, not added: git refuses to complete a repository in which this has two values.
+        text = config.read_text(encoding="utf-8").replace("filemode = true", "filemode = false")
+        files.write(config, (text if "autocrlf" in text else text + _SETTINGS).encode("utf-8"))
         files.write(path / ".git" / "info" / "exclude", _EXCLUDED.encode("ascii"))
         files.write(path / ".git" / "info" / "attributes", b"* -text -filter -ident\n")
 
@@ -225,6 +266,14 @@ class Repository:
         """Whether there is no `main` though its log tells of commits."""
         return self.head is None and bool(_logged(self.path))
 
+    def put_branch_back(self) -> str:
+        """Point a lost `main` at the last commit of its log; a second history never begins beside a lost one."""
+        good = last_good_commit(self.path)
+        if good is None:
+            raise _damaged(self.path, "the branch `main` is lost")
+        reset_branch(self.path, good)
+        return good
+
     def entries(self, commit: str) -> dict[str, Entry]:
         """Return the entries of the top folder of *commit* by name."""
         from git.objects.fun import tree_entries_from_data
@@ -272,15 +321,62 @@ class Repository:
 
     def commit(self, entries: Mapping[str, Entry], text: str, *, when: datetime, old: str | None) -> str:
         """Commit the folder *entries* on top of *old* and move `main` to it, if it is still at *old*."""
-        offset = when.strftime("%z")[:5] or "+0000"
-        # Git knows no time before 1970, which is where a computer with an empty battery wakes up.
-        who = f"{self._identity()} {max(0, int(when.timestamp()))} {offset}"
+        who = signed(self._identity(), when)
         parent = f"parent {old}\n" if old else ""
         tree = self.store_tree(entries)
         content = f"tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{text}"
         new = self.store("commit", content.encode("utf-8", "surrogateescape"))
         self._move(new, old, text.split("\n", 1)[0])
         return new
+
+    def signatures(self, times: Sequence[datetime]) -> list[bytes]:
+        """Return author or committer of commits made at *times*, as git stores them."""
+        who = self._identity()
+        return [signed(who, when).encode("utf-8") for when in times]
+
+    def words(self, commit: str) -> tuple[bytes, bytes, bytes]:
+        """Return author, committer and message of *commit*, as git stores them."""
+        data = bytes(self._repository.odb.stream(bytes.fromhex(commit)).read())
+        head, _, text = data.partition(b"\n\n")
+        found = dict(line.split(b" ", 1) for line in reversed(head.split(b"\n")) if b" " in line)
+        return found[b"author"], found[b"committer"], text
+
+    def chain(self) -> list[str]:
+        """Return the commits of `main`, oldest first; raises RepositoryError where it is not linear."""
+        output: str = self._repository.git.rev_list("--reverse", "--topo-order", "--parents", BRANCH)
+        lines = [line.split() for line in output.splitlines()]
+        if any(len(line) > 2 for line in lines):  # noqa: PLR2004 - a commit and one parent
+            raise RepositoryError(f"the history of `{self.path}` has merges, which gitsnap never makes")
+        return [line[0] for line in lines]
+
+    def is_sent(self, commit: str) -> bool:
+        """Tell whether a remote is known to have *commit*."""
+        return bool(self._repository.git.for_each_ref("--count=1", f"--contains={commit}", "refs/remotes"))
+
+    def commit_many(self, drafts: Sequence[Draft], base: str | None) -> list[str]:
+        """Make a chain of commits on top of *base* and return them; no branch is moved, nothing of it is seen yet."""
+        with tempfile.TemporaryFile() as stream, tempfile.TemporaryDirectory(prefix="gitsnap-") as folder:
+            marks = Path(folder, "marks")
+            stream.writelines(written(drafts, _SCAFFOLD, base))
+            stream.seek(0)
+            # The pack is kept as it is: loose objects would be many, and git does not force them to the disk.
+            self._repository.git(c="fastimport.unpackLimit=1").fast_import(
+                "--quiet", "--force", "--done", f"--export-marks={marks}", istream=stream
+            )
+            lines = [line.split() for line in marks.read_text(encoding="ascii").splitlines()]
+        self._repository.git.update_ref("-d", _SCAFFOLD)
+        found = {int(mark[1:]): commit for mark, commit in lines}
+        return [found[number] for number in range(1, len(drafts) + 1)]
+
+    def move_refs(self, moves: Mapping[str, tuple[str, str | None]], reason: str) -> None:
+        """Point each ref at a new commit, all or none; each must be at its old one, absent for None, any for ""."""
+        lines = []
+        for ref, (new, old) in moves.items():
+            lines.append(f"update {ref} {new} {_NOTHING if old is None else old}".rstrip() + "\n")
+        with tempfile.TemporaryFile() as stream:
+            stream.write("".join(lines).encode("utf-8"))
+            stream.seek(0)
+            self._repository.git.update_ref("-m", f"gitsnap: {reason}", "--stdin", istream=stream)
 
     def _move(self, new: str, old: str | None, reason: str) -> None:
         self._repository.git.update_ref("-m", f"gitsnap: {reason}", BRANCH, new, old or _NOTHING)
@@ -310,10 +406,8 @@ class Repository:
             return
         added = [f"{entry.mode:06o},{entry.blob},{name}" for name, entry in entries.items()]
         arguments = [part for info in added for part in ("--cacheinfo", info)]
-        if removed:
-            self._repository.git.update_index("--force-remove", "--", *removed)
-        if arguments:
-            self._repository.git.update_index("--add", *arguments)
+        if arguments or removed:
+            self._repository.git.update_index("--add", *arguments, "--force-remove", "--", *removed)
 
     def index_differences(self) -> list[str] | None:
         """Return the files of which git's index says something else than the newest commit; None if it is lost."""
@@ -370,7 +464,11 @@ class Repository:
         return parents[0].hexsha if parents else None
 
     def tags(self) -> dict[str, str]:
-        """Return the commit of each tag."""
+        """Return the commit of each tag; asks git only where there are any."""
+        git = self.path / ".git"
+        loose = any((git / "refs" / "tags").glob("*"))
+        if not loose and b" refs/tags/" not in (files.read(git / "packed-refs") or b""):
+            return {}
         output: str = self._repository.git.for_each_ref(
             "--format=%(objectname) %(*objectname) %(refname)", "refs/tags"
         )  # fmt: skip
@@ -421,21 +519,34 @@ def mend_index(path: Path) -> list[str]:
     return [f"git's index was broken; it is kept as `{_put_aside(index)}`"]
 
 
-def mend_objects(path: Path, contents: Iterable[bytes]) -> list[str]:
-    """Keep unreadable loose objects aside, and store the files with *contents* again, which may be theirs; a repair."""
+def mend_objects(path: Path, contents: Iterable[bytes], problems: Iterable[str]) -> list[str]:
+    """Keep unreadable loose objects aside, and store files again that are lost by *problems*; a repair.
+
+    *contents*: those of the files in the folder, which are what most of the objects hold.
+    """
+    lines = []
+    folder = path / ".git" / "gitsnap" / "broken"
     broken = [place for place in (path / ".git" / "objects").glob("??/*") if not _is_readable(place)]
     for place in broken:
-        kept = path / ".git" / "gitsnap" / "broken" / f"{place.parent.name}{place.name}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        place.replace(kept)
-    if not broken:
-        return []
-    for data in contents:
+        folder.mkdir(parents=True, exist_ok=True)
+        place.replace(folder / f"{place.parent.name}{place.name}")
+    if broken:
+        lines.append(f"{_counted(broken, 'broken object')} kept in `{folder}`")
+    wanted = {f"{place.parent.name}{place.name}" for place in broken}
+    wanted |= {found[1] for line in problems if (found := _MISSING.match(line))}
+    lost = [data for data in contents if blob_id(data) in wanted]
+    for data in lost:
         with tempfile.TemporaryFile() as stream:
             stream.write(data)
             stream.seek(0)
             _runs(path, "hash_object", "-w", "--stdin", istream=stream)
-    return [f"{len(broken)} broken object{'s' if len(broken) > 1 else ''} kept in `{kept.parent}`"]
+    if lost:
+        lines.append(f"{_counted(lost, 'lost object')} stored again from the folder")
+    return lines
+
+
+def _counted(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def mend_branch(path: Path) -> list[str]:
@@ -447,14 +558,13 @@ def mend_branch(path: Path) -> list[str]:
     if good is None:
         return []
     kept = ""
-    if re.fullmatch("[0-9a-f]{40}", hint.tip(str(path)) or ""):
+    if _logged(path)[-1] != good:
         copy = _free(path / ".git")
         shutil.copytree(path / ".git", copy, symlinks=True)
-        shutil.rmtree(path / ".git" / "logs", ignore_errors=True)
+        shutil.rmtree(path / ".git" / "logs")
         kept = f"; what there was is kept as `{copy}`"
     reset_branch(path, good)
-    (path / ".git" / "index").unlink(missing_ok=True)
-    return [f"the branch was broken; put back to its last good commit {good[:10]}{kept}"]
+    return [f"the branch was broken; it is at its last good commit {good[:10]} again{kept}"]
 
 
 def put_history_aside(path: Path) -> list[str]:
@@ -469,7 +579,9 @@ def reset_branch(path: Path, commit: str) -> None:
 
 def last_good_commit(path: Path) -> str | None:
     """Return the newest commit in the branch's log of which nothing is missing."""
-    return next((one for one in reversed(_logged(path)) if _runs(path, "rev_list", "--objects", "--quiet", one)), None)
+    return next(
+        (one for one in reversed(_logged(path)) if _runs(path, "rev_list", "--objects", "--quiet", one)), None
+    )
 
 
 def _logged(path: Path) -> list[str]:
@@ -532,6 +644,13 @@ def patch(before: tuple[str, bytes], after: tuple[str, bytes], *, colour: bool) 
         )  # fmt: skip
 
 
+def signed(who: str, when: datetime) -> str:
+    """Return *who* with a time, as git stores author and committer."""
+    offset = when.strftime("%z")[:5] or "+0000"
+    # Git knows no time before 1970, which is where a computer with an empty battery wakes up.
+    return f"{who} {max(0, int(when.timestamp()))} {offset}"
+
+
 def blob_id(data: bytes) -> str:
     """Return the id that git gives to a file with the bytes *data*."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
@@ -587,8 +706,8 @@ def start_detached(command: Sequence[str], variables: Mapping[str, str], folder:
         child = subprocess.Popen(
             command, stdin=null, stdout=null, stderr=null, env=variables, cwd=folder, **how
         )
-        # It is meant to outlive us: without this Python warns that it still runs.
-        child.returncode = 0
+        # It may outlive us; where we outlive it, as a library in a long session, it must not stay a zombie.
+        threading.Thread(target=child.wait, daemon=True).start()
 
 
 def _plain(text: str) -> str:
@@ -612,27 +731,45 @@ def _sync(path: Path) -> None:
             os.close(handle)
 
 
-def _refuse_odd_state(path: Path) -> None:
-    """Raise RepositoryError where gitsnap would have to guess; the hint is the command that mends it."""
+def _quoted(place: Path | str) -> str:
+    """Return a path as every shell takes it."""
+    return f'"{place}"' if " " in str(place) else str(place)
+
+
+def _moving(place: Path, ending: str) -> str:
+    """Return the command that moves *place* away."""
+    return f"{_MOVE} {_quoted(place)} {_quoted(f'{place}{ending}')}"
+
+
+def _refuse_odd_place(path: Path) -> None:
+    """Raise RepositoryError where something else is than a repository with files, or room for one."""
     git = path / ".git"
     if path.exists() and not path.is_dir():
         raise RepositoryError(
-            f"`{path}` is a file, not a repository", hint="move it away; the next save makes a repository"
+            f"`{path}` is a file, not a repository", hint=f"`{_moving(path, '.old')}`, then `gitsnap save`"
         )
+    if git.exists() and not git.is_dir():
+        raise RepositoryError(
+            f"`{git}` is a file, not a folder", hint=f"`{_moving(git, '.old')}`, then `gitsnap save`"
+        )
+    if not git.exists() and (path / "HEAD").exists() and (path / "objects").is_dir():
+        raise RepositoryError(
+            f"`{path}` is a bare repository, and gitsnap needs a folder with files",
+            hint=f"`{_moving(path, '.git')}`, then `git clone {_quoted(str(path) + '.git')} {_quoted(path)}`",
+        )
+
+
+def _refuse_odd_state(path: Path) -> None:
+    """Raise RepositoryError where gitsnap would have to guess; the hint is the command that mends it."""
+    git = path / ".git"
+    _refuse_odd_place(path)
     if not git.is_dir():
-        if git.exists():
-            raise RepositoryError(
-                f"`{git}` is a file, not a folder", hint="move it away; `gitsnap save` then starts anew"
-            )
-        if (path / "HEAD").exists() and (path / "objects").is_dir():
-            raise RepositoryError(
-                f"`{path}` is a bare repository, and gitsnap needs a folder with files",
-                hint=f"move it away, then `git clone MOVED {path}`",
-            )
         raise RepositoryError(f"`{path}` is no repository", hint="`gitsnap save` makes one")
     for name, (what, command) in _UNFINISHED.items():
         if (git / name).exists():
-            raise RepositoryError(f"{what} is half done in `{path}`", hint=f"`git -C {path} {command}`")
+            raise RepositoryError(
+                f"{what} is half done in `{path}`", hint=f"`git -C {_quoted(path)} {command}`"
+            )
     _refuse_other_branch(path, git)
 
 
@@ -646,11 +783,11 @@ def _refuse_other_branch(path: Path, git: Path) -> None:
     if head.startswith("ref: refs/heads/"):
         branch = printable(head.removeprefix("ref: refs/heads/"))
         raise RepositoryError(
-            f"branch `{branch}` is checked out in `{path}`", hint=f"`git -C {path} switch main`"
+            f"branch `{branch}` is checked out in `{path}`", hint=f"`git -C {_quoted(path)} switch main`"
         )
     if re.fullmatch(r"[0-9a-f]{40}", head):
         raise RepositoryError(
-            f"a single commit is checked out in `{path}`", hint=f"`git -C {path} switch main`"
+            f"a single commit is checked out in `{path}`", hint=f"`git -C {_quoted(path)} switch main`"
         )
     raise _damaged(path, "`.git/HEAD` cannot be read")
 
@@ -676,7 +813,7 @@ def _refuse_foreign_owner(path: Path) -> None:
         if answer.returncode and b"dubious ownership" in answer.stderr:
             raise ForeignOwnerError(
                 f"the repository `{path}` belongs to another user",
-                hint=f"if you trust it: `git config --global --add safe.directory {path}`",
+                hint=f"if you trust it: `git config --global --add safe.directory {_quoted(path)}`",
             )
 
 
@@ -726,10 +863,16 @@ def _system_error(path: Path, error: OSError) -> GitsnapError:
 
 def _git_error(path: Path, error: Any) -> GitsnapError:
     words = str(error.stderr or "").replace("stderr:", "").strip(" '\n")
-    if "No space left" in words or "Read-only file system" in words or "Permission denied" in words:
+    if isinstance(error.status, int) and error.status < 0:
+        return GitKilledError(f"git was killed at work in `{path}`", hint="try again; nothing is lost")
+    if any(sign in words for sign in _UNWRITABLE):
         return GitsnapError(
             f"`{path}` cannot be written: {printable(words)}",
             hint="make room on the disk, or see who may write there; what was saved before is untouched",
+        )
+    if "but expected" in words:
+        return GitLockedError(
+            f"another git moved `main` in `{path}` at this moment", hint="try again when it has ended"
         )
     if "Unable to create" in words and ".lock" in words:
         return GitLockedError(

@@ -5,20 +5,49 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
-from gitsnap import changes, files, freezefile, hint, message, repository, retention, snap, stamp
+from gitsnap import changes, files, freezefile, message, repository, retention, snap, stamp
 from gitsnap.config import Config
-from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, RepositoryError, UsageError
+from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UsageError
 from gitsnap.model import CURRENT, Diff, Environment, Snapshot, printable, stamp_of, stamped_name
 from gitsnap.repository import Entry, Repository
 
 PATIENCE = 30.0
 _FILE = 0o100644
 _PRIVATE = Path(".git", "gitsnap")
+
+
+class History(Protocol):
+    """What the snapshots of one environment are read by: a repository here, or a branch that was fetched."""
+
+    @property
+    def head(self) -> str | None:
+        """The newest commit."""
+
+    def snapshots(
+        self, *, start: str = ..., limit: int | None = None, stamp: str | None = None
+    ) -> list[Snapshot]:
+        """Return snapshots from *start* back, newest first; or those with a *stamp* that begins so."""
+
+    def commits_touching(self, pattern: str) -> list[Snapshot]:
+        """Return the snapshots in which a line that fits *pattern* came or went."""
+
+    def parent(self, commit: str) -> str | None:
+        """Return the parent of *commit*."""
+
+    def entries(self, commit: str) -> dict[str, Entry]:
+        """Return the entries of the top folder of *commit* by name."""
+
+    def read(self, commit: str, name: str) -> bytes | None:
+        """Return the bytes of the file *name* in *commit*."""
+
+    def tags(self) -> dict[str, str]:
+        """Return the commit of each tag."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +170,29 @@ def _locked(store: Store, patience: float = PATIENCE) -> Iterator[bool]:
     files.refuse_foreign(store.path)
     with files.locked(store.lock, patience=patience, what=f"`{store.path}`") as was_killed:
         if was_killed:
-            repository.clear_locks(store.path)
-        yield was_killed
+            repository.clear_leavings(store.path)
+        try:
+            yield was_killed
+        except repository.GitKilledError:
+            repository.clear_leavings(store.path)
+            raise
+
+
+@contextlib.contextmanager
+def _writing(store: Store) -> Iterator[Repository]:
+    """Open a repository that exists, under its lock."""
+    _refuse_absent(store)
+    with _locked(store), repository.opened(store.path) as repo:
+        repository.wait_for_locks(store.path)
+        yield repo
 
 
 def _save(store: Store, plan: Plan, *, was_killed: bool) -> Saved:
     text = plan.look().encode("utf-8")
     anew = not store.exists
     lost = anew and store.path.is_dir() and any(stamp_of(name) for name in os.listdir(store.path))
-    if anew or not (store.path / ".git" / "config").exists():
-        _create(store)
+    if anew or ((store.path / ".git").is_dir() and not repository.is_complete(store.path)):
+        repository.create(store.path)
     repository.wait_for_locks(store.path)
     with repository.opened(store.path) as repo:
         healed = ["began a new history from the files in the folder: its `.git` was lost"] if lost else []
@@ -162,11 +204,6 @@ def _save(store: Store, plan: Plan, *, was_killed: bool) -> Saved:
     if saved.is_new and repository.needs_maintenance(store.path):
         repository.start_maintenance(store.path)
     return saved
-
-
-def _create(store: Store) -> None:
-    files.make_folder(store.path)
-    repository.create(store.path)
 
 
 def _remember(store: Store, environment: Environment) -> None:
@@ -182,8 +219,7 @@ def _record_change(store: Store, repo: Repository, plan: Plan, text: bytes, heal
     newest = next(iter(repo.snapshots(limit=1)), None)
     if head and newest and CURRENT in entries and entries[CURRENT].blob == repository.blob_id(text):
         return Saved(store, newest, is_new=False, changes=Diff(()), commit=head, healed=healed)
-    taken = {found for name in (*entries, *os.listdir(store.path)) if (found := stamp_of(name))}
-    mark = stamp.following(plan.now, newest.stamp if newest else None, taken)
+    mark = _next_stamp(store, repo, plan.now, entries, newest)
     changes = _difference(repo, head, entries, text)
     trailers = {
         "Snapshot": mark,
@@ -196,6 +232,18 @@ def _record_change(store: Store, repo: Repository, plan: Plan, text: bytes, heal
         store, repo, _New(text, mark, plan.now, changes, trailers, first=newest is None), plan.limit
     )
     return Saved(store, snapshot, is_new=True, changes=changes, commit=snapshot.commit, healed=healed)
+
+
+def _next_stamp(
+    store: Store, repo: Repository, now: datetime, entries: Collection[str], newest: Snapshot | None
+) -> str:
+    """Return a stamp that neither a file has nor, where the clock was set back, a pruned snapshot."""
+    taken = {found for name in (*entries, *os.listdir(store.path)) if (found := stamp_of(name))}
+    mark = stamp.following(now, newest.stamp if newest else None, taken)
+    while newest and mark < newest.stamp and repo.snapshots(stamp=mark, limit=1):
+        taken.add(mark)
+        mark = stamp.following(now, newest.stamp, taken)
+    return mark
 
 
 def _difference(repo: Repository, head: str | None, entries: Mapping[str, Entry], text: bytes) -> Diff:
@@ -252,43 +300,76 @@ def _expired(
     present = [found for name in entries if (found := stamp_of(name))]
     if len(present) <= limit:
         return []
-    tags = set(repo.tags().values())
-    history = repo.snapshots(limit=2 * len(present) + 2)
-    if not {*present} <= {newest, *(one.stamp for one in history)}:
+    pinned = {one.stamp for one in repo.at(set(repo.tags().values()))}
+    wanted = {*present} - pinned
+    history = repo.snapshots(limit=2 * len(present))
+    if not wanted <= {newest, *(one.stamp for one in history)}:
+        # A file of the user's that is named like ours, or many snapshots whose files are gone.
         history = repo.snapshots()
     order = [newest] if newest else []
     order += [one.stamp for one in history]
-    pinned = {one.stamp for one in history if one.commit in tags}
-    return retention.expired([one for one in order if one in present], pinned, limit)
+    return retention.expired([one for one in order if one in wanted], pinned, limit)
 
 
 def _heal(store: Store, repo: Repository, plan: Plan) -> list[str]:
-    """Put right what a kill or a hand left: files, index, and stamped files that history does not have."""
-    lines = _heal_strays(store, repo, plan)
+    """Put right what a kill or a hand left: branch, files, index, stamped files that history does not have."""
+    lines = []
+    if repo.has_lost_branch:
+        lines.append(f"the branch was lost; it is at its last commit {repo.put_branch_back()[:10]} again")
+    lines += _heal_strays(store, repo, plan)
     head = repo.head
     if head is None:
         return lines
-    ours = {name: entry for name, entry in repo.entries(head).items() if name == CURRENT or stamp_of(name)}
-    for name, entry in sorted(ours.items()):
-        lines += _heal_file(store, repo, name, entry)
-    if repo.index_differs(list(ours)):
-        repo.update_index(ours, [])
-        lines.append("git's index was behind; brought up to date")
-    return lines
+    entries = repo.entries(head)
+    for name in sorted(name for name in entries if _is_ours(name)):
+        lines += _heal_file(store, repo, name, entries[name])
+    return lines + _heal_index(repo, entries)
+
+
+def _is_ours(name: str) -> bool:
+    return name == CURRENT or stamp_of(name) is not None
+
+
+def _heal_index(repo: Repository, entries: Mapping[str, Entry]) -> list[str]:
+    """Let git's index say of our files what the newest commit says; what the user staged besides stays staged."""
+    differing = repo.index_differences()
+    names = [name for name in differing or () if _is_ours(name)]
+    pruned = [name for name in names if name not in entries and _is_known(repo, name)]
+    behind = {name: entries[name] for name in names if name in entries}
+    if differing is not None and not (behind or pruned):
+        return []
+    repo.update_index(behind, pruned)
+    return ["git's index was behind; brought up to date"]
+
+
+def _is_known(repo: Repository, name: str) -> bool:
+    """Tell whether *name* is the file of a snapshot in the history."""
+    mark = stamp_of(name)
+    return mark is not None and bool(repo.snapshots(stamp=mark, limit=1))
 
 
 def _heal_file(store: Store, repo: Repository, name: str, entry: Entry) -> list[str]:
+    """Write a file again that was edited or deleted by hand; an edited one is kept."""
     path = store.path / name
-    data = files.read(path) if not path.is_symlink() else b""
-    if data is not None and not path.is_symlink() and repository.blob_id(data) == entry.blob:
-        return []
+    if path.is_symlink():
+        data: bytes | None = os.fsencode(path.readlink())
+    else:
+        data = files.read(path)
+        if data is not None and repository.blob_id(data) == entry.blob:
+            return []
     line = f"`{name}` was missing; written again"
-    if data is not None:
+    if name == CURRENT and data is not None and data == _previous(repo):
+        line = f"`{name}` was behind; written again"
+    elif data is not None:
         line = f"`{name}` was edited; the edited one is kept as `{_keep_aside(store, name, data)}`"
-        if path.is_symlink():
-            files.remove(path)
     files.write(path, repo.blob(entry.blob))
     return [line]
+
+
+def _previous(repo: Repository) -> bytes | None:
+    """Return the `current.txt` before the newest commit, which a save that was killed leaves in the folder."""
+    parent = repo.parent(repo.head) if repo.head else None
+    return repo.read(parent, CURRENT) if parent else None
 
 
 def _keep_aside(store: Store, name: str, data: bytes) -> Path:
@@ -307,15 +388,18 @@ def strays(store: Store, repo: Repository) -> list[str]:
 
 def _heal_strays(store: Store, repo: Repository, plan: Plan) -> list[str]:
     """Remove what pruning left, and commit the stamped files of this environment that are newer than history."""
-    lines = []
+    found = strays(store, repo)
+    lines = _spare_current(store, found) if repo.head is None else []
+    if not found:
+        return lines
     newest = next(iter(repo.snapshots(limit=1)), None)
     last = newest.stamp if newest else ""
-    for mark in strays(store, repo):
+    for mark in found:
         path = store.path / stamped_name(mark)
         data = files.read(path) if path.is_file() and not path.is_symlink() else None
         if data is None:
             continue
-        known = next((one for one in repo.snapshots(stamp=mark, limit=1)), None)
+        known = next(iter(repo.snapshots(stamp=mark, limit=1)), None)
         if known:
             if repo.read(known.commit, CURRENT) != data:
                 lines.append(
@@ -327,6 +411,14 @@ def _heal_strays(store: Store, repo: Repository, plan: Plan) -> list[str]:
             lines.append(f"`{path.name}` was not in the history; committed with its own date")
             last = mark
     return lines
+
+
+def _spare_current(store: Store, marks: Sequence[str]) -> list[str]:
+    """Keep a `current.txt` that no stamped file equals, before a new history writes its own."""
+    data = files.read(store.path / CURRENT)
+    if data is None or any(data == files.read(store.path / stamped_name(mark)) for mark in marks):
+        return []
+    return [f"`{CURRENT}` belonged to no snapshot; it is kept as `{_keep_aside(store, CURRENT, data)}`"]
 
 
 def names_environment(data: bytes, environment: Environment) -> bool:
@@ -341,7 +433,8 @@ def names_environment(data: bytes, environment: Environment) -> bool:
 def _adopt(store: Store, repo: Repository, mark: str, data: bytes, plan: Plan) -> None:
     """Commit a stamped file that lies in the folder, with its own date."""
     head = repo.head
-    when = (stamp.moment(mark) or plan.now).astimezone(plan.now.tzinfo or None)
+    # The offset is the one that this computer's zone had then, so that the date shows the stamp's own clock.
+    when = (stamp.moment(mark) or plan.now).astimezone()
     trailers = {
         "Snapshot": mark,
         "Environment": store.name,
@@ -356,12 +449,16 @@ def _adopt(store: Store, repo: Repository, mark: str, data: bytes, plan: Plan) -
 @contextlib.contextmanager
 def reading(store: Store) -> Iterator[Repository]:
     """Open the repository for reading alone: no lock, nothing written."""
+    _refuse_absent(store)
+    with repository.opened(store.path) as repo:
+        yield repo
+
+
+def _refuse_absent(store: Store) -> None:
     if not store.exists:
         raise NoRepositoryError(
             f"environment `{store.name}` has no snapshots yet", hint="`gitsnap save` takes the first one"
         )
-    with repository.opened(store.path) as repo:
-        yield repo
 
 
 def snapshots(store: Store, *, limit: int | None = None) -> list[Snapshot]:
@@ -370,7 +467,7 @@ def snapshots(store: Store, *, limit: int | None = None) -> list[Snapshot]:
         return tagged(repo, repo.snapshots(limit=limit))
 
 
-def tagged(repo: Repository, found: Sequence[Snapshot]) -> list[Snapshot]:
+def tagged(repo: History, found: Sequence[Snapshot]) -> list[Snapshot]:
     """Return *found* with the tags that name them."""
     names: dict[str, list[str]] = {}
     for name, commit in repo.tags().items():
@@ -378,7 +475,7 @@ def tagged(repo: Repository, found: Sequence[Snapshot]) -> list[Snapshot]:
     return [replace(one, tags=tuple(names.get(one.commit, ()))) for one in found]
 
 
-def text_of(repo: Repository, snapshot: Snapshot) -> bytes:
+def text_of(repo: History, snapshot: Snapshot) -> bytes:
     """Return the exact file of *snapshot*."""
     data = repo.read(snapshot.commit, CURRENT)
     if data is None:
@@ -388,7 +485,7 @@ def text_of(repo: Repository, snapshot: Snapshot) -> bytes:
     return data
 
 
-def find(repo: Repository, wanted: snap.Latest | snap.Good | snap.Until | snap.Name) -> Snapshot:
+def find(repo: History, wanted: snap.Latest | snap.Good | snap.Until | snap.Name) -> Snapshot:
     """Return the one snapshot that *wanted* names; else NotFoundError with those that come near."""
     if isinstance(wanted, snap.Latest):
         return _back(repo, wanted.back)
@@ -399,7 +496,7 @@ def find(repo: Repository, wanted: snap.Latest | snap.Good | snap.Until | snap.N
     return _called(repo, wanted.text)
 
 
-def _back(repo: Repository, back: int) -> Snapshot:
+def _back(repo: History, back: int) -> Snapshot:
     found = repo.snapshots(limit=back + 1)
     if len(found) <= back:
         count = len(found)
@@ -410,7 +507,7 @@ def _back(repo: Repository, back: int) -> Snapshot:
     return found[back]
 
 
-def _until(repo: Repository, wanted: snap.Until) -> Snapshot:
+def _until(repo: History, wanted: snap.Until) -> Snapshot:
     every = repo.snapshots()
     found = next((one for one in every if one.stamp <= wanted.stamp), None)
     if found is None:
@@ -421,7 +518,7 @@ def _until(repo: Repository, wanted: snap.Until) -> Snapshot:
     return found
 
 
-def _called(repo: Repository, text: str) -> Snapshot:
+def _called(repo: History, text: str) -> Snapshot:
     tags = {name.casefold(): commit for name, commit in repo.tags().items()}
     if text.casefold() in tags:
         return _at_commit(repo, tags[text.casefold()], text)
@@ -436,7 +533,7 @@ def _called(repo: Repository, text: str) -> Snapshot:
     )
 
 
-def _at_commit(repo: Repository, commit: str, text: str) -> Snapshot:
+def _at_commit(repo: History, commit: str, text: str) -> Snapshot:
     found = next(iter(repo.snapshots(start=commit, limit=1)), None)
     if found is None or found.commit != commit:
         raise NotFoundError(
@@ -467,14 +564,16 @@ class Pruned:
 
 def prune(store: Store, *, limit: int, now: datetime) -> Pruned:
     """Remove the files past *limit* from the folder, in one commit that only removes."""
-    with reading(store), _locked(store), repository.opened(store.path) as repo:
-        repository.wait_for_locks(store.path)
+    with _writing(store) as repo:
         head = repo.head
         entries = repo.entries(head) if head else {}
         expired = [stamped_name(old) for old in _expired(repo, entries, limit)]
         if not expired:
             return Pruned(store, ())
         after = {name: entry for name, entry in entries.items() if name not in expired}
+        for name in expired:
+            # What was edited by hand is kept before it goes.
+            _heal_file(store, repo, name, entries[name])
         count = f"{len(expired)} file{'s' if len(expired) > 1 else ''}"
         repo.commit(after, f"Prune {count} past the limit of {limit}\n", when=now, old=head)
         for name in expired:
@@ -485,7 +584,7 @@ def prune(store: Store, *, limit: int, now: datetime) -> Pruned:
 
 def tag(store: Store, name: str, wanted: snap.Latest | snap.Good | snap.Until | snap.Name) -> Snapshot:
     """Name a snapshot; its file stays past the limit from then on."""
-    with reading(store), _locked(store), repository.opened(store.path) as repo:
+    with _writing(store) as repo:
         snapshot = find(repo, wanted)
         existing = {known.casefold(): known for known in repo.tags()}
         if name.casefold() in existing:
@@ -497,7 +596,7 @@ def tag(store: Store, name: str, wanted: snap.Latest | snap.Good | snap.Until | 
 
 def untag(store: Store, name: str) -> None:
     """Delete a tag; the snapshot stays."""
-    with reading(store), _locked(store), repository.opened(store.path) as repo:
+    with _writing(store) as repo:
         known = next((known for known in repo.tags() if known.casefold() == name.casefold()), None)
         if known is None:
             raise NotFoundError(f"there is no tag `{printable(name)}`", hint="`gitsnap tag` lists the tags")
@@ -507,38 +606,33 @@ def untag(store: Store, name: str) -> None:
 def mend(store: Store) -> tuple[str, ...]:
     """Mend a damaged repository as far as a save cannot; returns what was done, a line each.
 
-    A branch that points nowhere goes back to the newest commit of its log that can be read whole. Where there is
-    none, `.git` is kept aside, and the next save begins a new history with the stamped files.
+    One remedy after another, until all is well. Nothing is deleted: what cannot be mended is kept aside, and the
+    next save begins a new history with the stamped files.
     """
-    if not store.path.is_dir() or not (store.path / ".git").is_dir():
+    path = store.path
+    if not (path / ".git").is_dir():
         return ()
+    lines = []
     with _locked(store):
-        try:
-            with repository.opened(store.path) as repo:
-                if not repo.problems() and (repo.head is None or repo.entries(repo.head)):
-                    return ()
-        except RepositoryError as error:
-            if "damaged" not in error.message:
-                raise
-        return _mend(store)
+        texts = {files.read(path / name) or b"" for name in os.listdir(path) if _is_ours(name)}
+        remedies: tuple[Callable[[], list[str]], ...] = (
+            lambda: repository.mend_head(path),
+            lambda: repository.mend_index(path),
+            lambda: repository.mend_objects(path, texts, problems),
+            lambda: repository.mend_branch(path),
+            lambda: repository.put_history_aside(path),
+        )
+        for remedy in remedies:
+            problems = _damages(store)
+            if not problems:
+                break
+            lines += remedy()
+    return tuple(lines)
 
 
-def _mend(store: Store) -> tuple[str, ...]:
-    head = store.path / ".git" / "HEAD"
-    if head.parent.is_dir():
-        files.write(head, f"ref: {repository.BRANCH}\n".encode("ascii"))
-    good = repository.last_good_commit(store.path)
-    if good is not None and good != hint.tip(str(store.path)):
-        repository.reset_branch(store.path, good)
-        (store.path / ".git" / "index").unlink(missing_ok=True)
+def _damages(store: Store) -> list[str]:
+    try:
         with repository.opened(store.path) as repo:
-            if not repo.problems():
-                return (f"the branch was broken; put back to its last good commit {good[:10]}",)
-    for number in range(1, 1000):
-        broken = store.path / f".git.broken-{number}"
-        if not broken.exists():
-            (store.path / ".git").rename(broken)
-            return (f"the history could not be read; it is kept as `{broken}`",)
-    raise GitsnapError(
-        f"`{store.path}` holds too many broken histories", hint="remove those that are of no use"
-    )
+            return repo.problems()
+    except repository.DamagedError as error:
+        return [error.message]

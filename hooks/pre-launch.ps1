@@ -10,14 +10,17 @@ if ($args.Count -eq 0) {
 }
 if (Get-Command gitsnap-hook -CommandType Application -ErrorAction SilentlyContinue) {
     $kept = @{}
-    foreach ($name in 'PYTHONPATH', 'PYTHONHOME', 'PYTHONWARNINGS', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONDEVMODE') {
+    $ours = 'PYTHONPATH', 'PYTHONHOME', 'PYTHONNOUSERSITE', 'PYTHONWARNINGS', 'PYTHONSTARTUP', 'PYTHONINSPECT',
+        'PYTHONDEVMODE', 'PYTHONVERBOSE'
+    foreach ($name in $ours) {
         $kept[$name] = [Environment]::GetEnvironmentVariable($name)
         [Environment]::SetEnvironmentVariable($name, $null)
     }
-    try { & gitsnap-hook | Out-Null } catch { }
-    foreach ($name in $kept.Keys) { [Environment]::SetEnvironmentVariable($name, $kept[$name]) }
+    try { $null | & gitsnap-hook | Out-Null } catch { }
+    foreach ($name in $ours) { [Environment]::SetEnvironmentVariable($name, $kept[$name]) }
 }
-$command, $rest = $args
+$command = $args[0]
+$rest = @($args | Select-Object -Skip 1)
 if (-not (Get-Command $command -ErrorAction SilentlyContinue)) {
     [Console]::Error.WriteLine("pre-launch.ps1: ${command}: command not found")
     exit 127

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gitsnap import repository, store
 from gitsnap.actions import save as saving
 from gitsnap.actions import target as targets
-from gitsnap.errors import GitsnapError, NoRepositoryError
+from gitsnap.errors import NoRepositoryError
 from gitsnap.model import CURRENT, stamp_of, stamped_name
 from gitsnap.repository import Repository
 from gitsnap.store import Store
@@ -46,7 +46,7 @@ def check(*, python: str | None = None, env: str | None = None, repair: bool = F
                 tuple(_strays(found, repo)),
             )
             count = 0 if problems else len(repo.snapshots())
-    except GitsnapError as error:
+    except repository.DamagedError as error:
         problems, strays, count = (error.message,), (), 0
     return Checked(found, count, problems, strays, done)
 

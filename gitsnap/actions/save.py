@@ -36,7 +36,9 @@ def save(*, python: str | None = None, env: str | None = None, reason: str = "")
     found = targets.find(python, env)
     if not found.config.keep_backup:
         return Switched(next(o.source for o in found.config.origins if o.key == "backup.keep_backup"))
-    return _save(found, reason, patience=store.PATIENCE)
+    saved = _save(found, reason, patience=store.PATIENCE)
+    config.remember(found.config)
+    return saved
 
 
 def freeze(*, python: str | None = None, env: str | None = None) -> str:
@@ -47,8 +49,14 @@ def freeze(*, python: str | None = None, env: str | None = None) -> str:
 def _save(
     found: Target, reason: str, *, patience: float, answer: float = 30.0, hint_wanted: bool = True
 ) -> Saved:
+    # What the hint says of the environment is read before the freeze: a change in between must be seen again.
+    executable = _executable(found)
     environment = targets.environment_of(found, patience=answer)
-    witness = scan.witness(str(environment.prefix), environment.folders)
+    seen = {
+        "executable": executable,
+        "witness": scan.witness(str(environment.prefix), environment.folders),
+        "conda": hint.conda_names(str(environment.prefix)),
+    }
     plan = store.Plan(
         environment=environment,
         look=lambda: targets.freeze_of(environment),
@@ -58,60 +66,69 @@ def _save(
         reason=reason,
     )
     saved = store.save(found.config, plan, patience=patience)
-    failure.clear(found.config.state_path / "failures", _file_name(found.key))
-    if hint_wanted:
-        _leave_hint(found, environment, witness, saved)
+    failure.clear(_failures(), found.key, saved.store.name, str(environment.prefix))
+    seen["push"] = _push(found.config, saved)
+    if hint_wanted and hint.split(executable)[1:2] == [str(environment.real_executable)]:
+        _leave_hint(found, environment, seen, saved)
     return saved
 
 
-def _file_name(key: str) -> str:
-    return Path(hint.file_of(key, os.environ) or "unknown").name
+def _push(settings: Config, saved: Saved) -> str:
+    """Start a push of a new snapshot in the background; returns the file that says later launches when one is due."""
+    if not settings.remote:
+        return ""
+    from gitsnap.actions import push
+
+    return push.start_after(settings, saved.store, is_new=saved.is_new)
 
 
-def _leave_hint(found: Target, environment: Environment, witness: str, saved: Saved) -> None:
+def _executable(found: Target) -> str:
+    """Return the target's Python as it was named, without links, and the size and time of that file."""
+    if found.python is None:
+        return ""
+    real = os.path.realpath(found.python)
+    return hint.joined([found.python, real, hint.stats([real])])
+
+
+def _failures() -> Path:
+    return locations.state_path(os.environ) / "failures"
+
+
+def _leave_hint(found: Target, environment: Environment, seen: dict[str, str], saved: Saved) -> None:
     """Leave the hint for the next launch; not through a shim, behind which the Python may change unseen."""
-    place = hint.file_of(found.key, os.environ)
-    if (
-        place is None
-        or found.python is None
-        or os.path.realpath(found.python) != str(environment.real_executable)
-    ):
-        return
-    new = hint.Hint(
-        format=hint.FORMAT,
-        key=found.key,
-        executable=hint.joined(
-            [str(environment.real_executable), hint.stats([str(environment.real_executable)])]
-        ),
-        prefix=str(environment.prefix),
-        python=f"{environment.python[0]}.{environment.python[1]}",
-        header=freezefile.header(str(environment.executable), environment.version),
-        paths=hint.joined(environment.paths),
-        folders=hint.joined(environment.folders),
-        witness=witness,
-        conda=hint.conda_names(str(environment.prefix)),
-        repository=str(saved.store.path),
-        commit=saved.commit,
+    new = {
         **_configuration(found.config),
-    )
-    _write_hint(Path(place), new)
+        **seen,
+        "prefix": str(environment.prefix),
+        "python": f"{environment.python[0]}.{environment.python[1]}",
+        "header": freezefile.header(str(environment.executable), environment.version),
+        "paths": hint.joined(environment.paths),
+        "folders": hint.joined(environment.folders),
+        "repository": str(saved.store.path),
+        "commit": saved.commit,
+    }
+    _write_hint(found.key, new)
 
 
 def _configuration(settings: Config) -> dict[str, str]:
-    paths = [str(file) for file in settings.files]
     return {
         "variables": hint.variables_seen(os.environ),
-        "configs": hint.joined(paths),
-        "config_stats": hint.stats(paths),
+        "configs": hint.joined(map(str, settings.files)),
+        "config_stats": settings.seen,
         "keep": "yes" if settings.keep_backup else "no",
     }
 
 
-def _write_hint(place: Path, new: hint.Hint) -> None:
-    data = hint.dump(new)
-    with suppress(GitsnapError):
-        if files.read(place) != data:
-            files.write(place, data)
+def _write_hint(key: str, fields: dict[str, str]) -> None:
+    """Write a hint; where that cannot be done, the next launch takes the long way again."""
+    place = hint.file_of(key, os.environ)
+    if place is None:
+        return
+    empty = dict.fromkeys(hint.Hint.__slots__, "")
+    with suppress(GitsnapError, ValueError):
+        data = hint.dump(hint.Hint(**{**empty, **fields, "format": hint.FORMAT, "key": key}))
+        if files.read(Path(place)) != data:
+            files.write(Path(place), data)
 
 
 def save_for_launch(python: str | None, name: str | None) -> str:
@@ -119,54 +136,58 @@ def save_for_launch(python: str | None, name: str | None) -> str:
 
     The process is gitsnap's own: git's variables are taken out of it.
     """
-    key = f"{python or name or 'launch'}"
     try:
         repository.isolate_process()
+        files.refuse_foreign(locations.state_path(os.environ))
         settings, warning = _settings()
-        if settings is None:
-            return warning
-        key = hint.key_of(python, name, os.environ)
-        if not settings.keep_backup:
-            _leave_silence(key, settings)
-            return warning
-        found = targets.find(python, name, settings)
-        _save(found, "launch", patience=_HOOK_PATIENCE, answer=_HOOK_ANSWER, hint_wanted=not warning)
+        if settings.keep_backup:
+            found = targets.find(python, name, settings)
+            _save(found, "launch", patience=_HOOK_PATIENCE, answer=_HOOK_ANSWER, hint_wanted=not warning)
+        elif not warning:
+            # Later launches see at once that nothing is to be saved.
+            _write_hint(hint.key_of(python, name, os.environ), _configuration(settings))
         return warning
-    except (LockedError, ForeignOwnerError) as error:
-        # A gitsnap at work saves for us; root in a user's folder must not touch it. Neither is worth a word.
-        return f"nothing was saved: {error.message}" if isinstance(error, GitLockedError) else ""
     except Exception as error:  # noqa: BLE001 - a launch must not fail; status tells what went wrong
+        if _is_no_failure(error):
+            return ""
         words = error.message if isinstance(error, GitsnapError) else f"{type(error).__name__}: {error}"
-        _record(key, words)
+        record_failure(python, name, words)
         return f"nothing was saved: {words}"
 
 
-def _settings() -> tuple[Config | None, str]:
+def _is_no_failure(error: Exception) -> bool:
+    """Tell whether a save was left out as it should: another gitsnap is saving, or root must not touch the folder."""
+    if isinstance(error, ForeignOwnerError):
+        return os.name != "nt" and os.geteuid() == 0
+    return isinstance(error, LockedError) and not isinstance(error, GitLockedError)
+
+
+def _settings() -> tuple[Config, str]:
     """Return the configuration in force for a launch, and the warning that it calls for."""
     unknown: list[str] = []
     try:
         settings = config.load(os.environ, forgive_unknown=unknown.append)
     except ConfigError as error:
         last = config.remembered(os.environ)
-        action = "the last good configuration is used" if last else "nothing was saved"
-        return last, f"{action}: {error.message}"
+        if last is None:
+            raise
+        return last, f"the last good configuration is used: {error.message}"
     if not unknown:
         config.remember(settings)
     return settings, "".join(unknown[:1])
 
 
-def _leave_silence(key: str, settings: Config) -> None:
-    """Leave a hint that lets later launches see at once that nothing is to be saved."""
-    place = hint.file_of(key, os.environ)
-    if place is not None:
-        empty = dict.fromkeys(hint.Hint.__slots__, "")
-        fields = {**empty, "format": hint.FORMAT, "key": key, **_configuration(settings)}
-        _write_hint(Path(place), hint.Hint(**fields))
-
-
-def _record(key: str, words: str) -> None:
-    """Keep a launch's failure for `gitsnap status`, and see that the next launch looks again."""
+def record_failure(python: str | None, name: str | None, words: str) -> None:
+    """Keep a launch's failure for `gitsnap status`, and see that the next launch looks again. Never raises."""
     with suppress(Exception):
-        folder = locations.state_path(os.environ)
-        failure.record(folder / "failures", _file_name(key), key, words, datetime.now().astimezone())
-        (folder / "hints" / _file_name(key)).unlink(missing_ok=True)
+        key = _key(python, name)
+        failure.record(_failures(), key, words, datetime.now().astimezone())
+        if place := hint.file_of(key, os.environ):
+            Path(place).unlink(missing_ok=True)
+
+
+def _key(python: str | None, name: str | None) -> str:
+    """Return the key of what a launch asked for, even where that cannot be found."""
+    with suppress(GitsnapError):
+        return hint.key_of(python, name, os.environ)
+    return f"python {Path(python).expanduser().absolute()}" if python else failure.UNKNOWN
