@@ -51,6 +51,30 @@ def _head(info: str) -> bytes:
     return head if plain and not os.access(info + "/direct_url.json", os.F_OK) else b""
 
 
+def witness(prefix: str, folders: "Sequence[str]") -> str:
+    """Return a text that is equal as long as the interpreter's sys.path is equal."""
+    config = os.path.join(prefix, "pyvenv.cfg")
+    lines = [f"pyvenv.cfg {os.path.exists(config)} {digest(peek.read(config, peek.LIMIT))}"]
+    for folder in folders:
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
+        except (OSError, ValueError):
+            lines.append(f"{folder!a} missing")
+            continue
+        lines.append(ascii(folder))
+        lines += [_path_file(folder, name) for name in names]
+    return "\n".join(lines)
+
+
+def _path_file(folder: str, name: str) -> str:
+    """Return what sys.path depends on in a .pth file: its bytes, and which of the paths it names exist."""
+    data = peek.read(os.path.join(folder, name), peek.LIMIT)
+    paths = [line.rstrip() for line in os.fsdecode(data).splitlines()]
+    paths = [path for path in paths if path and not path.startswith(("#", "import ", "import\t"))]
+    there = "".join(str(int(peek.exists(folder, path))) for path in paths)
+    return f"{name!a} {digest(data)} {there}"
+
+
 def digest(data: bytes) -> str:
     """Return a digest of *data*, from the C module itself: importing `hashlib` costs a third of a launch."""
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # To be raised whenever the fields, or how they are made, change.
-FORMAT = "gitsnap hint 3"
+FORMAT = "gitsnap hint 4"
 _PLACE_VARIABLES = (
     "APPDATA",
     "HOME",
@@ -38,6 +38,8 @@ _FIELDS = (
     "paths",
     "folders",
     "witness",
+    "glance",  # empty where the environment is not plain: then it is scanned
+    "current",  # the digest of current.txt
     "conda",
     "repository",
     "commit",
@@ -62,6 +64,8 @@ class Hint:
     paths: str
     folders: str
     witness: str
+    glance: str
+    current: str
     conda: str
     repository: str
     commit: str

@@ -6,7 +6,7 @@ Until something has changed, this and what it imports load `os` and `sys` alone,
 import os
 import sys
 
-from gitsnap import hint, peek, scan
+from gitsnap import glance, hint, peek
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,23 +127,32 @@ def _same_interpreter(found: hint.Hint) -> bool:
     python, real, stats = hint.split(found.executable)
     if os.path.realpath(python) != real or hint.stats([real]) != stats:
         return False
-    if scan.witness(found.prefix, hint.split(found.folders)) != found.witness:
+    if glance.witness(found.prefix, hint.split(found.folders)) != found.witness:
         return False
     return hint.conda_names(found.prefix) == found.conda
 
 
 def _same_text(found: hint.Hint) -> bool:
+    paths = hint.split(found.paths)
+    if found.glance and glance.glance(paths) == found.glance:
+        current = peek.read(os.path.join(found.repository, "current.txt"), peek.LIMIT)
+        return glance.digest(current) == found.current
+    from gitsnap import scan
+
     major, minor = found.python.split(".")
-    lines = scan.freeze(hint.split(found.paths), (int(major), int(minor)), found.prefix)
+    lines = scan.freeze(paths, (int(major), int(minor)), found.prefix)
     text = (found.header + "".join(line + "\n" for line in lines)).encode("utf-8")
     return peek.read(os.path.join(found.repository, "current.txt"), len(text) + 1) == text
 
 
 def _save(python: str | None, name: str | None) -> str:
     """Take the long way: configuration, lock, git. Returns the line to say, after ten seconds at the latest."""
+    import gc
     import threading
     import warnings
 
+    # Looking for garbage while all of it is imported takes as long as a bare interpreter.
+    gc.disable()
     _fill_closed_streams()
     warnings.simplefilter("ignore")
     # Libraries and the interpreter itself may want to say more than our one line.

@@ -353,35 +353,3 @@ def _conda_names(prefix: str) -> set[str]:
     except (OSError, ValueError):
         return set()
     return {_canonical(record.rsplit("-", 2)[0]) for record in records}
-
-
-# --- Witness ---
-
-
-def witness(prefix: str, folders: "Sequence[str]") -> str:
-    """Return a text that is equal as long as the interpreter's sys.path is equal."""
-    config = os.path.join(prefix, "pyvenv.cfg")
-    lines = [f"pyvenv.cfg {os.path.exists(config)} {_fingerprint(peek.read(config, peek.LIMIT))}"]
-    for folder in folders:
-        try:
-            names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
-        except (OSError, ValueError):
-            lines.append(f"{folder!a} missing")
-            continue
-        lines.append(ascii(folder))
-        lines += [_path_file(folder, name) for name in names]
-    return "\n".join(lines)
-
-
-def _path_file(folder: str, name: str) -> str:
-    """Return what sys.path depends on in a .pth file: its bytes, and which of the paths it names exist."""
-    data = peek.read(os.path.join(folder, name), peek.LIMIT)
-    paths = [line.rstrip() for line in os.fsdecode(data).splitlines()]
-    paths = [path for path in paths if path and not path.startswith(("#", "import ", "import\t"))]
-    there = "".join(str(int(peek.exists(folder, path))) for path in paths)
-    return f"{name!a} {_fingerprint(data)} {there}"
-
-
-def _fingerprint(data: bytes) -> str:
-    """Return a number for some bytes. They may hold secrets, and importing hashlib costs as much as Python itself."""
-    return f"{int.from_bytes(data + bytes([1]), 'big') % (2**127 - 1):x} {len(data)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gitsnap import config, failure, files, freezefile, hint, locations, repository, scan, store
+from gitsnap import config, failure, files, freezefile, glance, hint, locations, repository, store
 from gitsnap.actions import target as targets
 from gitsnap.actions.target import Target
 from gitsnap.config import Config
@@ -54,12 +54,19 @@ def _save(
     environment = targets.environment_of(found, patience=answer)
     seen = {
         "executable": executable,
-        "witness": scan.witness(str(environment.prefix), environment.folders),
+        "witness": glance.witness(str(environment.prefix), environment.folders),
+        "glance": _glance(environment),
         "conda": hint.conda_names(str(environment.prefix)),
     }
+
+    def look() -> str:
+        text = targets.freeze_of(environment)
+        seen["current"] = glance.digest(text.encode("utf-8"))
+        return text
+
     plan = store.Plan(
         environment=environment,
-        look=lambda: targets.freeze_of(environment),
+        look=look,
         now=datetime.now().astimezone(),
         limit=found.config.limit,
         machine=found.config.machine,
@@ -80,6 +87,12 @@ def _push(settings: Config, saved: Saved) -> str:
     from gitsnap.actions import push
 
     return push.start_after(settings, saved.store, is_new=saved.is_new)
+
+
+def _glance(environment: Environment) -> str:
+    with suppress(OSError):
+        return glance.glance(environment.paths)
+    return ""
 
 
 def _executable(found: Target) -> str:
