@@ -7,7 +7,10 @@ if TYPE_CHECKING:
     from gitsnap.actions.check import check as check
     from gitsnap.actions.compare import compare as diff
     from gitsnap.actions.environments import environments as environments
+    from gitsnap.actions.importing import import_files as import_files
     from gitsnap.actions.prune import prune as prune
+    from gitsnap.actions.restore import restore as restore
+    from gitsnap.actions.rollback import rollback as rollback
     from gitsnap.actions.save import freeze as freeze
     from gitsnap.actions.save import save as save
     from gitsnap.actions.show import show as show
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from gitsnap.actions.tag import tags as tags
     from gitsnap.actions.tag import untag as untag
     from gitsnap.errors import GitsnapError as GitsnapError
+    from gitsnap.launch import hook as hook
 
 # Importing gitsnap must stay as cheap as a bare interpreter: the launch path goes through this file.
 _PLACES = {
@@ -25,7 +29,11 @@ _PLACES = {
     "diff": ("gitsnap.actions.compare", "compare"),
     "environments": ("gitsnap.actions.environments", "environments"),
     "freeze": ("gitsnap.actions.save", "freeze"),
+    "hook": ("gitsnap.launch", "hook"),
+    "import_files": ("gitsnap.actions.importing", "import_files"),
     "prune": ("gitsnap.actions.prune", "prune"),
+    "restore": ("gitsnap.actions.restore", "restore"),
+    "rollback": ("gitsnap.actions.rollback", "rollback"),
     "save": ("gitsnap.actions.save", "save"),
     "show": ("gitsnap.actions.show", "show"),
     "snapshots": ("gitsnap.actions.snapshots", "snapshots"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from packaging.version import InvalidVersion, Version
 
@@ -15,13 +16,20 @@ def compare(before: Freeze, after: Freeze) -> Diff:
     A project is the same when its canonical names are (PEP 503); versions are ordered as PEP 440 says, other
     versions by their numbers, then letters.
     """
-    old = {item.key: item for item in before.distributions}
-    new = {item.key: item for item in after.distributions}
-    pairs = ((old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()))
-    changes = tuple(change for pair in pairs if (change := _change(*pair)))
+    changes = _changes(before.distributions, after.distributions)
+    named = {_key(change) for change in changes}
+    # Where one side has no list, as a plain file has none, nothing is known to have changed.
+    conda = _changes(before.conda, after.conda) if before.conda and after.conda else ()
     python = None if before.version == after.version else (before.version, after.version)
     executable = None if before.executable == after.executable else (before.executable, after.executable)
-    return Diff(changes, python, executable)
+    return Diff(changes, python, executable, tuple(one for one in conda if _key(one) not in named))
+
+
+def _changes(before: Iterable[Distribution], after: Iterable[Distribution]) -> tuple[Change, ...]:
+    old = {item.key: item for item in before}
+    new = {item.key: item for item in after}
+    pairs = ((old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()))
+    return tuple(change for pair in pairs if (change := _change(*pair)))
 
 
 def only(diff: Diff, name: str) -> Diff:

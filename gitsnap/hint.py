@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # To be raised whenever the fields, or how they are made, change.
-FORMAT = "gitsnap hint 4"
+FORMAT = "gitsnap hint 5"
 _PLACE_VARIABLES = (
     "APPDATA",
     "HOME",
@@ -44,6 +44,7 @@ _FIELDS = (
     "repository",
     "commit",
     "push",  # the file that says when a push is due; empty where nothing is pushed by itself
+    "good",  # yes where a launch went well with this content
 )
 
 
@@ -70,6 +71,7 @@ class Hint:
     repository: str
     commit: str
     push: str
+    good: str
 
     def __init__(self, **fields: str) -> None:
         """Take every field by name."""

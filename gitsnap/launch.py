@@ -6,7 +6,7 @@ Until something has changed, this and what it imports load `os` and `sys` alone,
 import os
 import sys
 
-from gitsnap import glance, hint, peek
+from gitsnap import glance, hint, peek, selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,10 +44,14 @@ def _which(arguments: "Sequence[str]") -> tuple[str | None, str | None]:
     return python, name
 
 
-def save_before_launch(python: str | None, name: str | None) -> None:
-    """Save the environment if it changed, within ten seconds, saying at most one line on stderr."""
+def save_before_launch(python: str | None, name: str | None) -> "hint.Hint | None":
+    """Save the environment if it changed, within ten seconds, saying at most one line on stderr.
+
+    Returns the hint where nothing had changed.
+    """
+    found = None
     try:
-        found = _unchanged(python, name, os.environ)
+        found = unchanged(python, name, os.environ)
         line = "" if found else _save(python, name)
         if found and found.push:
             _push_if_due(found.push)
@@ -57,28 +61,91 @@ def save_before_launch(python: str | None, name: str | None) -> None:
         line = f"nothing was saved: {error}"
     if line:
         _complain(line)
+    return found
 
 
-def run(command: "Sequence[str]", python: str | None, name: str | None) -> int:
+def run(command: "Sequence[str]", python: str | None, name: str | None, *, mark: bool = True) -> int:
     """Save, then become *command*; where the system has no `exec`, run it and return its exit status.
 
-    127 where the command is not found, 126 where it cannot be executed.
+    Until a launch went well with the present packages, it stays the command's parent to see whether this one does;
+    not so without *mark*. 127 where the command is not found, 126 where it cannot be executed.
     """
     variables = _original_variables()
     _demote_pythonpath()
     try:
-        save_before_launch(python, name)
+        found = save_before_launch(python, name)
     except KeyboardInterrupt:
         return INTERRUPTED
+    if mark and not (found and (found.good or found.keep == "no")):
+        return _try(command, variables, python, name)
     return _become(command, variables)
+
+
+def _try(command: "Sequence[str]", variables: dict[str, str], python: str | None, name: str | None) -> int:
+    """Run *command* as a child, and remember that the present packages are good when it works."""
+    begun = unchanged(python, name, os.environ)
+    if begun is None or begun.good or begun.keep == "no":
+        return _become(command, variables)
+
+    from gitsnap import trial
+
+    def well() -> None:
+        now = unchanged(python, name, os.environ)
+        if now and now.commit == begun.commit:
+            from gitsnap.actions.save import mark_good
+
+            mark_good(now)
+
+    return trial.run(lambda: _become(command, variables), well)
+
+
+def hook() -> None:
+    """Save the environment of the application that calls this, if it changed; a line at an application's start.
+
+    Never raises, prints nothing to stdout; in this process the packages are looked at, nothing more: a change is
+    saved by a Python of its own, which is waited for. May be called in a thread.
+    """
+    try:
+        python = selection.interpreter(sys.prefix)
+        # What is bundled into one program has no packages that could change.
+        if python is None or getattr(sys, "frozen", False):
+            return
+        found = unchanged(python, None, os.environ)
+        if found is None:
+            _save_apart(python)
+        elif found.push:
+            _push_if_due(found.push)
+    except Exception as error:  # noqa: BLE001 - the application goes on
+        _complain(f"nothing was saved: {error}")
+
+
+def _save_apart(python: str) -> None:
+    """Run `gitsnap-hook` with *python* itself, for as long as it may take at most."""
+    import subprocess
+
+    # `-I` keeps what the shell and the folder name out of it; where gitsnap itself was found comes last.
+    code = "import sys; sys.path.append(sys.argv.pop(1)); from gitsnap.launch import main; main()"
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    null = subprocess.DEVNULL
+    child = subprocess.Popen(
+        [python, "-I", "-c", code, home, "--python", python],
+        stdin=null,
+        stdout=null,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    try:
+        child.wait(PATIENCE + 3)
+    except subprocess.TimeoutExpired:
+        # It ends by itself; Python would warn that it still runs.
+        child.returncode = 0
 
 
 def is_unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> bool:
     """Tell whether there is nothing to save."""
-    return _unchanged(python, name, variables) is not None
+    return unchanged(python, name, variables) is not None
 
 
-def _unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> "hint.Hint | None":
+def unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> "hint.Hint | None":
     """Return the hint if it, the environment and the repository all agree that there is nothing to save.
 
     Imports and runs nothing but `os` and `sys`; reads the bytes that say what is installed. What is odd counts

@@ -26,7 +26,11 @@ def compose(diff: Diff, *, first: int | None, extra: str, trailers: dict[str, st
     *first* is the number of distributions when there is nothing to compare with; *extra* stands as the subject
     when the files differ and the distributions do not. Every trailer is one line, control characters escaped.
     """
-    body = "\n".join(f"  {described(change)}" for change in diff.changes) if first is None else ""
+    body = (
+        "\n".join(f"  {described(change)}" for change in (*diff.changes, *diff.conda))
+        if first is None
+        else ""
+    )
     tail = "\n".join(f"{key}: {printable(value)}" for key, value in trailers.items() if value)
     return "\n\n".join(part for part in (_subject(diff, first, extra), body, tail) if part) + "\n"
 
@@ -40,7 +44,7 @@ def described(change: Change) -> str:
 
 def counted(diff: Diff) -> str:
     """Say how many distributions changed how, such as `add 3, remove 1, upgrade 12`."""
-    counts = Counter(change.kind for change in diff.changes)
+    counts = Counter(change.kind for change in (*diff.changes, *diff.conda))
     return ", ".join(f"{verb} {counts[kind]}" for kind, verb in _VERBS.items() if counts[kind])
 
 
@@ -51,9 +55,10 @@ def _subject(diff: Diff, first: int | None, extra: str) -> str:
     if diff.python:
         before, after = (version.split(" ", 1)[0] for version in diff.python)
         parts.append(f"Python {before} -> {after}" if before != after else f"Python {after} rebuilt")
-    if len(diff.changes) == 1:
-        parts.append(described(diff.changes[0]))
-    elif diff.changes:
+    changes = (*diff.changes, *diff.conda)
+    if len(changes) == 1:
+        parts.append(described(changes[0]))
+    elif changes:
         parts.append(counted(diff))
     if not parts and diff.executable:
         parts.append(f"Move to {diff.executable[1]}")

@@ -55,6 +55,8 @@ class Freeze:
     executable: str
     version: str
     distributions: tuple[Distribution, ...]
+    conda: tuple[Distribution, ...] = ()
+    """The packages that conda installed, Python's and others; none where conda did not make the environment."""
 
     @property
     def python(self) -> str:
@@ -90,10 +92,12 @@ class Diff:
     python: tuple[str, str] | None = None
     """`sys.version` before and after, where it differs."""
     executable: tuple[str, str] | None = None
+    conda: tuple[Change, ...] = ()
+    """Conda packages that `changes` does not name: libraries, programs, other builds."""
 
     def __bool__(self) -> bool:
         """Tell whether anything differs."""
-        return bool(self.changes or self.python or self.executable)
+        return bool(self.changes or self.python or self.executable or self.conda)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Snapshot:
 
 
 CURRENT = "current.txt"
+CONDA = "conda-explicit.txt"
 _STAMPED = re.compile(r"\A(\d{14})_environment\.txt\Z", re.ASCII)
 
 

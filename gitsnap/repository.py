@@ -70,8 +70,8 @@ _INSTALL_GIT = "install git: https://git-scm.com/downloads (`apt install git`, `
 _SETTINGS = "[core]\n\tautocrlf = false\n[gc]\n\tauto = 500\n"
 _EXCLUDED = f".*{files.PART}\n.git.broken-*\n"
 _MOVE = "move" if os.name == "nt" else "mv"
-# What `isolate_process` found; empty in a host's process.
-_ORIGINAL: dict[str, str] = {}
+# Git's variables as `isolate_process` found them; nothing in a host's process.
+_TAKEN: list[dict[str, str]] = []
 _UNFINISHED = {
     "MERGE_HEAD": ("a merge", "merge --abort"),
     "rebase-merge": ("a rebase", "rebase --abort"),
@@ -103,9 +103,13 @@ def isolate_process() -> None:
     GitPython asks git for its version when it is imported, with the process's variables and the user's
     configuration: `GIT_DIR` of a hook or a broken `~/.gitconfig` would end it there.
     """
-    if not _ORIGINAL:
-        _ORIGINAL.update(os.environ)
+    if not _is_isolated():
+        _TAKEN[:] = [{name: value for name, value in os.environ.items() if name.startswith("GIT_")}]
     _leave_out_git()
+
+
+def _is_isolated() -> bool:
+    return bool(_TAKEN) and os.environ.get("GIT_CONFIG_GLOBAL") == os.devnull
 
 
 def _leave_out_git() -> None:
@@ -119,7 +123,9 @@ def _leave_out_git() -> None:
 
 def original_variables() -> dict[str, str]:
     """Return the variables as they were before `isolate_process`: what another computer is reached with is the user's."""
-    return dict(_ORIGINAL or os.environ)
+    if not _is_isolated():
+        return dict(os.environ)
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _TAKEN[0]
 
 
 def _git() -> Any:

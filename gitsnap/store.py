@@ -11,10 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gitsnap import changes, files, freezefile, message, repository, retention, snap, stamp
+from gitsnap import changes, conda, files, freezefile, good, message, repository, retention, snap, stamp
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UsageError
-from gitsnap.model import CURRENT, Diff, Environment, Snapshot, printable, stamp_of, stamped_name
+from gitsnap.model import (
+    CONDA,
+    CURRENT,
+    Diff,
+    Environment,
+    Freeze,
+    Snapshot,
+    printable,
+    stamp_of,
+    stamped_name,
+)
 from gitsnap.repository import Entry, Repository
 
 PATIENCE = 30.0
@@ -82,11 +92,20 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What an environment holds now, as it is committed."""
+
+    text: bytes
+    conda: bytes | None = None
+    """Conda's explicit list; None where conda did not make the environment."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a save is given: what it must not find out for itself."""
 
     environment: Environment
-    look: Callable[[], str]
+    look: Callable[[], Look]
     """Freezes the environment; called under the lock, so that waiting for it cannot make the text old."""
     now: datetime
     limit: int
@@ -188,7 +207,7 @@ def _writing(store: Store) -> Iterator[Repository]:
 
 
 def _save(store: Store, plan: Plan, *, was_killed: bool) -> Saved:
-    text = plan.look().encode("utf-8")
+    look = plan.look()
     anew = not store.exists
     lost = anew and store.path.is_dir() and any(stamp_of(name) for name in os.listdir(store.path))
     if anew or ((store.path / ".git").is_dir() and not repository.is_complete(store.path)):
@@ -199,7 +218,7 @@ def _save(store: Store, plan: Plan, *, was_killed: bool) -> Saved:
         healed += _heal(store, repo, plan)
         if was_killed and not healed:
             healed.append("an earlier save was killed; nothing was lost")
-        saved = _record_change(store, repo, plan, text, tuple(healed))
+        saved = _record_change(store, repo, plan, look, tuple(healed))
     _remember(store, plan.environment)
     if saved.is_new and repository.needs_maintenance(store.path):
         repository.start_maintenance(store.path)
@@ -212,24 +231,24 @@ def _remember(store: Store, environment: Environment) -> None:
         files.write(store.path / _PRIVATE / "prefix", f"{prefix}\n".encode("utf-8", "surrogateescape"))
 
 
-def _record_change(store: Store, repo: Repository, plan: Plan, text: bytes, healed: tuple[str, ...]) -> Saved:
-    """Commit *text* if git says that it differs from the newest `current.txt`."""
+def _record_change(store: Store, repo: Repository, plan: Plan, look: Look, healed: tuple[str, ...]) -> Saved:
+    """Commit what the environment holds if git says that it differs from the newest rolling files."""
     head = repo.head
     entries = repo.entries(head) if head else {}
     newest = next(iter(repo.snapshots(limit=1)), None)
-    if head and newest and CURRENT in entries and entries[CURRENT].blob == repository.blob_id(text):
+    if head and newest and _is_recorded(entries, look):
         return Saved(store, newest, is_new=False, changes=Diff(()), commit=head, healed=healed)
     mark = _next_stamp(store, repo, plan.now, entries, newest)
-    changes = _difference(repo, head, entries, text)
+    changes = _difference(repo, entries, look)
     trailers = {
         "Snapshot": mark,
         "Environment": store.name,
         "Machine": plan.machine,
-        "Python": freezefile.parse(text.decode("utf-8")).python,
+        "Python": freezefile.parse(look.text.decode("utf-8")).python,
         "Reason": plan.reason,
     }
     snapshot = _commit(
-        store, repo, _New(text, mark, plan.now, changes, trailers, first=newest is None), plan.limit
+        store, repo, _New(look, mark, plan.now, changes, trailers, first=newest is None), plan.limit
     )
     return Saved(store, snapshot, is_new=True, changes=changes, commit=snapshot.commit, healed=healed)
 
@@ -246,19 +265,33 @@ def _next_stamp(
     return mark
 
 
-def _difference(repo: Repository, head: str | None, entries: Mapping[str, Entry], text: bytes) -> Diff:
-    after = freezefile.parse(text.decode("utf-8"))
-    before = (
-        repo.blob(entries[CURRENT].blob).decode("utf-8", "replace") if head and CURRENT in entries else ""
+def _is_recorded(entries: Mapping[str, Entry], look: Look) -> bool:
+    wanted = {CURRENT: look.text, CONDA: look.conda}
+    return all(
+        (entries[name].blob if name in entries else None)
+        == (None if data is None else repository.blob_id(data))
+        for name, data in wanted.items()
     )
-    return changes.compare(freezefile.parse(before), after)
+
+
+def _difference(repo: Repository, entries: Mapping[str, Entry], look: Look) -> Diff:
+    before = {name: repo.blob(entries[name].blob) for name in (CURRENT, CONDA) if name in entries}
+    return changes.compare(
+        freeze_of(before.get(CURRENT, b""), before.get(CONDA)), freeze_of(look.text, look.conda)
+    )
+
+
+def freeze_of(text: bytes, explicit: bytes | None) -> Freeze:
+    """Read what a snapshot holds: its file, and conda's list where there is one."""
+    found = freezefile.parse(text.decode("utf-8", "replace"))
+    return replace(found, conda=conda.parse(explicit.decode("utf-8", "replace"))) if explicit else found
 
 
 @dataclass(frozen=True)
 class _New:
     """A snapshot about to be committed."""
 
-    text: bytes
+    look: Look
     stamp: str
     when: datetime
     changes: Diff
@@ -273,20 +306,26 @@ def _commit(store: Store, repo: Repository, new: _New, limit: int) -> Snapshot:
     """
     head = repo.head
     entries = repo.entries(head) if head else {}
-    entry = Entry(_FILE, repo.store("blob", new.text))
+    entry = Entry(_FILE, repo.store("blob", new.look.text))
     name = stamped_name(new.stamp)
-    after = {**entries, name: entry, CURRENT: entry}
-    expired = [stamped_name(old) for old in _expired(repo, after, limit, newest=new.stamp)]
-    for old in expired:
+    added = {name: entry, CURRENT: entry}
+    if new.look.conda is not None:
+        added[CONDA] = Entry(_FILE, repo.store("blob", new.look.conda))
+    after = {**entries, **added}
+    gone = [stamped_name(old) for old in _expired(repo, after, limit, newest=new.stamp)]
+    gone += [CONDA] if CONDA in entries and CONDA not in added else []
+    for old in gone:
         del after[old]
-    first = len(freezefile.parse(new.text.decode("utf-8", "replace")).distributions) if new.first else None
+    first = len(freeze_of(new.look.text, None).distributions) if new.first else None
     text = message.compose(new.changes, first=first, extra="Other lines changed", trailers=dict(new.trailers))
     commit = repo.commit(after, text, when=new.when, old=head)
-    files.write(store.path / name, new.text)
-    for old in expired:
+    files.write(store.path / name, new.look.text)
+    for old in gone:
         files.remove(store.path / old)
-    repo.update_index({name: entry, CURRENT: entry}, expired)
-    files.write(store.path / CURRENT, new.text)
+    repo.update_index(added, gone)
+    if new.look.conda is not None:
+        files.write(store.path / CONDA, new.look.conda)
+    files.write(store.path / CURRENT, new.look.text)
     made = message.parse(commit, int(new.when.timestamp()), new.when.strftime("%z")[:5] or "+0000", text)
     if made is None:
         raise GitsnapError(f"the snapshot {new.stamp} has no readable message")
@@ -321,19 +360,20 @@ def _heal(store: Store, repo: Repository, plan: Plan) -> list[str]:
     if head is None:
         return lines
     entries = repo.entries(head)
-    for name in sorted(name for name in entries if _is_ours(name)):
+    for name in sorted(name for name in entries if is_ours(name)):
         lines += _heal_file(store, repo, name, entries[name])
     return lines + _heal_index(repo, entries)
 
 
-def _is_ours(name: str) -> bool:
-    return name == CURRENT or stamp_of(name) is not None
+def is_ours(name: str) -> bool:
+    """Tell whether gitsnap writes files of this name."""
+    return name in {CURRENT, CONDA} or stamp_of(name) is not None
 
 
 def _heal_index(repo: Repository, entries: Mapping[str, Entry]) -> list[str]:
     """Let git's index say of our files what the newest commit says; what the user staged besides stays staged."""
     differing = repo.index_differences()
-    names = [name for name in differing or () if _is_ours(name)]
+    names = [name for name in differing or () if is_ours(name)]
     pruned = [name for name in names if name not in entries and _is_known(repo, name)]
     behind = {name: entries[name] for name in names if name in entries}
     if differing is not None and not (behind or pruned):
@@ -358,7 +398,7 @@ def _heal_file(store: Store, repo: Repository, name: str, entry: Entry) -> list[
         if data is not None and repository.blob_id(data) == entry.blob:
             return []
     line = f"`{name}` was missing; written again"
-    if name == CURRENT and data is not None and data == _previous(repo):
+    if name in {CURRENT, CONDA} and data is not None and data == _previous(repo, name):
         line = f"`{name}` was behind; written again"
     elif data is not None:
         line = f"`{name}` was edited; the edited one is kept as `{_keep_aside(store, name, data)}`"
@@ -366,10 +406,10 @@ def _heal_file(store: Store, repo: Repository, name: str, entry: Entry) -> list[
     return [line]
 
 
-def _previous(repo: Repository) -> bytes | None:
-    """Return the `current.txt` before the newest commit, which a save that was killed leaves in the folder."""
+def _previous(repo: Repository, name: str) -> bytes | None:
+    """Return a rolling file before the newest commit, which a save that was killed leaves in the folder."""
     parent = repo.parent(repo.head) if repo.head else None
-    return repo.read(parent, CURRENT) if parent else None
+    return repo.read(parent, name) if parent else None
 
 
 def _keep_aside(store: Store, name: str, data: bytes) -> Path:
@@ -442,8 +482,10 @@ def _adopt(store: Store, repo: Repository, mark: str, data: bytes, plan: Plan) -
         "Python": freezefile.parse(data.decode("utf-8")).python,
         "Reason": "found in the folder",
     }
-    changes = _difference(repo, head, repo.entries(head) if head else {}, data)
-    _commit(store, repo, _New(data, mark, when, changes, trailers, first=head is None), plan.limit)
+    # A stamped file tells nothing of conda's list: that stays as it is.
+    look = Look(data, repo.read(head, CONDA) if head else None)
+    changes = _difference(repo, repo.entries(head) if head else {}, look)
+    _commit(store, repo, _New(look, mark, when, changes, trailers, first=head is None), plan.limit)
 
 
 @contextlib.contextmanager
@@ -490,10 +532,28 @@ def find(repo: History, wanted: snap.Latest | snap.Good | snap.Until | snap.Name
     if isinstance(wanted, snap.Latest):
         return _back(repo, wanted.back)
     if isinstance(wanted, snap.Good):
-        raise NotFoundError("no snapshot is known to be good yet", hint="`gitsnap log` lists the snapshots")
+        return _good(repo)
     if isinstance(wanted, snap.Until):
         return _until(repo, wanted)
     return _called(repo, wanted.text)
+
+
+def _good(repo: History) -> Snapshot:
+    known = known_good(repo)
+    for limit in (25, None) if known else ():
+        for one in repo.snapshots(limit=limit):
+            entry = repo.entries(one.commit).get(CURRENT)
+            if entry and entry.blob in known:
+                return one
+    raise NotFoundError(
+        "no snapshot is known to be good yet",
+        hint="a launch by `gitsnap run` that goes well makes one good; `gitsnap log` lists the snapshots",
+    )
+
+
+def known_good(repo: History) -> frozenset[str]:
+    """Return the contents, by their blobs, that a launch went well with."""
+    return good.known(repo.path) if isinstance(repo, Repository) else frozenset()
 
 
 def _back(repo: History, back: int) -> Snapshot:
@@ -614,7 +674,7 @@ def mend(store: Store) -> tuple[str, ...]:
         return ()
     lines = []
     with _locked(store):
-        texts = {files.read(path / name) or b"" for name in os.listdir(path) if _is_ours(name)}
+        texts = {files.read(path / name) or b"" for name in os.listdir(path) if is_ours(name)}
         remedies: tuple[Callable[[], list[str]], ...] = (
             lambda: repository.mend_head(path),
             lambda: repository.mend_index(path),

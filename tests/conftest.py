@@ -100,7 +100,8 @@ def make_venv(tmp_path: Path) -> Callable[..., Venv]:
             base = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
             (place.prefix / "bin").mkdir(parents=True)
             place.python.symlink_to(base)
-            (place.prefix / "pyvenv.cfg").write_text(f"home = {base.parent}\n", encoding="utf-8")
+            settings = f"home = {base.parent}\ninclude-system-site-packages = false\n"
+            (place.prefix / "pyvenv.cfg").write_text(settings, encoding="utf-8")
         place.site.mkdir(parents=True, exist_ok=True)
         place.install(**versions)
         return place

@@ -61,7 +61,7 @@ class Keeper:
         self.clock = at or self.clock + MINUTE
         plan = store.Plan(
             environment=self.environment,
-            look=look or (lambda: self.text(*lines)),
+            look=lambda: store.Look((look() if look else self.text(*lines)).encode()),
             now=self.clock,
             limit=self.limit,
             machine="lab-pc",

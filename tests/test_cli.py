@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Cli, Venv
 
 SNAPSHOT = {"stamp", "commit", "time", "subject", "environment", "machine", "python", "reason", "tags"}
-DIFF = {"changes", "python", "executable"}
+DIFF = {"changes", "python", "executable", "conda"}
 KEYS: dict[tuple[str, ...], set[str]] = {
     ("save",): {"environment", "repository", "saved", "snapshot", "diff", "healed"},
     ("freeze",): {"executable", "python", "distributions", "text"},
@@ -30,6 +30,7 @@ KEYS: dict[tuple[str, ...], set[str]] = {
         "drift",
         "failure",
         "trouble",
+        "remote",
     },
     ("log",): {"environment", "snapshots", "more"},
     ("list",): {"environment", "snapshots", "more"},
@@ -68,7 +69,7 @@ def test_json_of_environments_and_config_has_known_keys(saved: Venv, cli: Cli) -
     known = cli("environments", "--json").json
     config = cli("config", "--json").json
 
-    assert known.keys() == {"version", "environments", "failures"}
+    assert known.keys() == {"version", "environments", "failures", "fetched"}
     assert known["environments"][0].keys() == {"name", "repository", "prefix", "gone", "newest", "trouble"}
     assert config.keys() == {"version", "config_path", "state_path", "files", "values"}
 
@@ -78,7 +79,7 @@ def test_the_parts_of_json_have_known_keys(saved: Venv, cli: Cli) -> None:
     listed = cli("--env", "lab", "log", "--json").json["snapshots"]
     changes = cli("--env", "lab", "diff", "worked", "latest", "--json").json["changes"]
 
-    assert listed[0].keys() == {*SNAPSHOT, "is_now", "in_folder", "changes"}
+    assert listed[0].keys() == {*SNAPSHOT, "is_now", "in_folder", "is_good", "changes"}
     assert (listed[0]["is_now"], listed[1]["tags"], listed[1]["reason"]) == (True, ["worked"], "first")
     assert [change["kind"] for change in changes] == ["upgraded", "added"]
     assert changes[0]["before"] == {"name": "numpy", "version": "1.26.4", "source": None, "restorable": True}

@@ -40,6 +40,13 @@ def saved(lab: Venv, cli: Cli) -> Venv:
     return lab
 
 
+@pytest.fixture
+def good(saved: Venv, cli: Cli) -> Venv:
+    """Let a launch go well, so that the next ones are plain."""
+    cli.ok("run", "--python", saved.python, "--", sys.executable, "-c", "")
+    return saved
+
+
 def hook(python: Path, *, variables: Mapping[str, str] | None = None, limit: float = 60) -> Ran:
     """Run `gitsnap-hook --python PYTHON` and see that it kept its promise: exit 0, no answer, one line at most."""
     answer = subprocess.run(
@@ -962,10 +969,10 @@ def test_run_leaves_umask_folder_files_and_signals_as_they_are(run: Launcher) ->
 
 
 @POSIX
-def test_run_is_replaced_by_the_command(saved: Venv) -> None:
+def test_run_is_replaced_by_the_command(good: Venv) -> None:
     """The process that a service manager watches is the command itself."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "gitsnap", "run", "--python", str(saved.python), "--", "sh", "-c", "echo $$"],
+        [sys.executable, "-m", "gitsnap", "run", "--python", str(good.python), "--", "sh", "-c", "echo $$"],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -1008,7 +1015,7 @@ def test_run_takes_a_script_without_a_first_line(run: Launcher, tmp_path: Path) 
 
 
 @POSIX
-def test_ctrl_c_reaches_the_command_once(saved: Venv) -> None:
+def test_ctrl_c_reaches_the_command_once(good: Venv) -> None:
     """The terminal sends it to the whole group, in which nothing of ours is left."""
     code = (
         "import signal, time; got = []; signal.signal(signal.SIGINT, lambda *_: got.append(1)); "
@@ -1023,7 +1030,7 @@ def test_ctrl_c_reaches_the_command_once(saved: Venv) -> None:
             "gitsnap",
             "run",
             "--python",
-            str(saved.python),
+            str(good.python),
             "--",
             sys.executable,
             "-c",

@@ -14,7 +14,17 @@ import pytest
 from gitsnap.locations import hook_scripts
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = {"pre-launch", "pre-launch.ps1", "pre-launch.cmd"}
+SCRIPTS = {
+    "activate.cmd",
+    "activate.fish",
+    "activate.ps1",
+    "activate.sh",
+    "launcher.cmd",
+    "launcher.sh",
+    "pre-launch",
+    "pre-launch.cmd",
+    "pre-launch.ps1",
+}
 
 
 def _build(kind: str, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from gitsnap import repository, store
 from gitsnap.actions import save as saving
 from gitsnap.actions import target as targets
 from gitsnap.errors import NoRepositoryError
-from gitsnap.model import CURRENT, stamp_of, stamped_name
+from gitsnap.model import CURRENT, stamped_name
 from gitsnap.repository import Repository
 from gitsnap.store import Store
 
@@ -61,7 +61,7 @@ def _differences(repo: Repository) -> list[str]:
     if newest.file_name in entries and entries[newest.file_name].blob != entries[CURRENT].blob:
         lines.append(f"`{CURRENT}` is not the newest snapshot, {newest.file_name}")
     for name, entry in entries.items():
-        if name == CURRENT or stamp_of(name):
+        if store.is_ours(name):
             path = repo.path / name
             if not path.is_file():
                 lines.append(f"`{name}` is missing in the folder")

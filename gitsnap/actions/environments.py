@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from gitsnap import config, failure, selection, store
+from gitsnap import config, failure, mirror, selection, store
+from gitsnap.actions import remote as remotes
+from gitsnap.actions.fetch import is_remote
+from gitsnap.config import Config
 from gitsnap.errors import GitsnapError
 from gitsnap.failure import Failure
+from gitsnap.mirror import Found
 from gitsnap.model import Snapshot
 from gitsnap.store import Store
 
@@ -31,13 +35,22 @@ class Environments:
 
     known: tuple[Known, ...]
     failures: tuple[Failure, ...]
+    fetched: tuple[Found, ...]
+    """Those on the remote that are not of this computer, as they were last fetched."""
 
 
 def environments() -> Environments:
     """Return every environment that has a repository here, by name, and the failures of launches."""
     settings = config.load(os.environ)
     known = tuple(_known(one) for one in store.all_known(settings))
-    return Environments(known, failure.all_in(settings.state_path / "failures"))
+    return Environments(known, failure.all_in(settings.state_path / "failures"), _fetched(settings))
+
+
+def _fetched(settings: Config) -> tuple[Found, ...]:
+    if not settings.remote:
+        return ()
+    found, _ = mirror.branches(remotes.mirror_of(settings))
+    return tuple(one for one in found if is_remote(settings, one.machine, one.environment))
 
 
 def _known(one: Store) -> Known:

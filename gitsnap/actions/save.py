@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gitsnap import config, failure, files, freezefile, glance, hint, locations, repository, store
+from gitsnap import config, failure, files, freezefile, glance, good, hint, locations, repository, store
 from gitsnap.actions import target as targets
 from gitsnap.actions.target import Target
 from gitsnap.config import Config
@@ -59,10 +59,11 @@ def _save(
         "conda": hint.conda_names(str(environment.prefix)),
     }
 
-    def look() -> str:
-        text = targets.freeze_of(environment)
-        seen["current"] = glance.digest(text.encode("utf-8"))
-        return text
+    def look() -> store.Look:
+        found = targets.look_at(environment)
+        seen["current"] = glance.digest(found.text)
+        seen["good"] = good.blob_of(found.text)
+        return found
 
     plan = store.Plan(
         environment=environment,
@@ -75,6 +76,7 @@ def _save(
     saved = store.save(found.config, plan, patience=patience)
     failure.clear(_failures(), found.key, saved.store.name, str(environment.prefix))
     seen["push"] = _push(found.config, saved)
+    seen["good"] = "yes" if seen["good"] in good.known(saved.store.path) else ""
     if hint_wanted and hint.split(executable)[1:2] == [str(environment.real_executable)]:
         _leave_hint(found, environment, seen, saved)
     return saved
@@ -204,3 +206,13 @@ def _key(python: str | None, name: str | None) -> str:
     with suppress(GitsnapError):
         return hint.key_of(python, name, os.environ)
     return f"python {Path(python).expanduser().absolute()}" if python else failure.UNKNOWN
+
+
+def mark_good(found: hint.Hint) -> None:
+    """Remember that a launch went well with the packages that *found* tells of. Raises GitsnapError."""
+    repository_ = Path(found.repository)
+    data = files.read(repository_ / "current.txt")
+    if data is not None:
+        good.mark(repository_, good.blob_of(data))
+        fields = {name: getattr(found, name) for name in hint.Hint.__slots__}
+        _write_hint(found.key, {**fields, "good": "yes"})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gitsnap import freezefile, repository, snap, store
+from gitsnap import config, freezefile, mirror, repository, snap, store
+from gitsnap.actions import fetch as fetching
 from gitsnap.actions import target as targets
 from gitsnap.changes import compare, only
 from gitsnap.errors import GitsnapError, UsageError
-from gitsnap.model import Change, Snapshot, canonical
-from gitsnap.repository import Repository
-from gitsnap.store import Store
+from gitsnap.mirror import Branch
+from gitsnap.model import Change, Snapshot, canonical, printable
+from gitsnap.store import History
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Listed:
     """Whether it equals the environment as it is now."""
     in_folder: bool
     """Whether its file is still in the folder; in the history it always is."""
+    is_good: bool
+    """Whether a launch went well with it."""
     changes: tuple[Change, ...] = ()
     """What it changed of the package that was asked for."""
 
@@ -33,13 +37,15 @@ class Listed:
 class Log:
     """Snapshots of one environment, newest first."""
 
-    store: Store
+    environment: str
+    """Its name; with its machine where that is another."""
     listed: tuple[Listed, ...]
     more: bool
     """Whether there are older ones that were not asked for."""
 
 
 def snapshots(
+    place: str | None = None,
     *,
     python: str | None = None,
     env: str | None = None,
@@ -50,19 +56,50 @@ def snapshots(
 ) -> Log:
     """Return the newest *limit* snapshots; only those *since* a date; only those that changed *package*.
 
-    Whether one equals the environment now is told where its Python runs and *compare_now* is set.
+    *place* names another environment: `ENVIRONMENT:` or `MACHINE/ENVIRONMENT:`, as in a SNAP. Whether one equals the environment now is told where its Python runs and *compare_now* is set.
     """
-    target = targets.find(python, env)
+    elsewhere = _elsewhere(place) if place else None
+    if elsewhere and (branch := _fetched(elsewhere)):
+        listed, more = _listed(branch, None, limit, since, package)
+        return Log(branch.name, listed, more)
+    target = targets.find(python, elsewhere.environment if elsewhere else env)
     found = targets.store_of(target)
     now = _now(target) if compare_now else None
     with store.reading(found) as repo:
-        every, more = _chosen(repo, limit, since, package)
-        entries = repo.entries(repo.head) if repo.head else {}
-        listed = tuple(
-            Listed(one, now == _blob(repo, one), one.file_name in entries, changes)
-            for one, changes in _with_tags(repo, every)
+        listed, more = _listed(repo, now, limit, since, package)
+    return Log(found.name, listed, more)
+
+
+def _elsewhere(place: str) -> snap.Elsewhere:
+    found = snap.parse(place)
+    if not isinstance(found, snap.Elsewhere) or found.snap != "latest":
+        raise UsageError(
+            f"`{printable(place)}` names no environment",
+            hint="`gitsnap log MACHINE/ENVIRONMENT:` lists those of another machine; `gitsnap environments` names them",
         )
-    return Log(found, listed, more)
+    return found
+
+
+def _fetched(elsewhere: snap.Elsewhere) -> Branch | None:
+    """Return the fetched history that is meant; None for one of this computer."""
+    settings = config.load(os.environ)
+    machine, name = elsewhere.machine, elsewhere.environment
+    if machine is None or not fetching.is_remote(settings, machine, name):
+        return None
+    return mirror.opened(*fetching.single(settings, machine, name))
+
+
+def _listed(
+    repo: History, now: str | None, limit: int | None, since: str | None, package: str | None
+) -> tuple[tuple[Listed, ...], bool]:
+    every, more = _chosen(repo, limit, since, package)
+    entries = repo.entries(repo.head) if repo.head else {}
+    good = store.known_good(repo)
+    listed = tuple(
+        Listed(one, now == _blob(repo, one), one.file_name in entries, _blob(repo, one) in good, changes)
+        for one, changes in _with_tags(repo, every)
+    )
+    return listed, more
 
 
 def _now(target: targets.Target) -> str | None:
@@ -72,7 +109,7 @@ def _now(target: targets.Target) -> str | None:
     return None
 
 
-def _blob(repo: Repository, one: Snapshot) -> str:
+def _blob(repo: History, one: Snapshot) -> str:
     entry = repo.entries(one.commit).get("current.txt")
     return entry.blob if entry else ""
 
@@ -80,12 +117,12 @@ def _blob(repo: Repository, one: Snapshot) -> str:
 Found = tuple[Snapshot, tuple[Change, ...]]
 
 
-def _with_tags(repo: Repository, found: list[Found]) -> Iterator[Found]:
+def _with_tags(repo: History, found: list[Found]) -> Iterator[Found]:
     return zip(store.tagged(repo, [one for one, _ in found]), [changes for _, changes in found], strict=True)
 
 
 def _chosen(
-    repo: Repository, limit: int | None, since: str | None, package: str | None
+    repo: History, limit: int | None, since: str | None, package: str | None
 ) -> tuple[list[Found], bool]:
     if package is not None:
         found = list(_about(repo, canonical(package)))
@@ -105,7 +142,7 @@ def _first_stamp(since: str) -> str:
     return re.sub(r"[^0-9]", "", since).ljust(14, "0")
 
 
-def _about(repo: Repository, name: str) -> Iterator[Found]:
+def _about(repo: History, name: str) -> Iterator[Found]:
     """Yield the snapshots that changed the distribution *name*, with what they changed of it."""
     spelled = re.sub(r"[^a-z0-9-]", ".", name).replace("-", "[-_.]+")
     for one in repo.commits_touching(f"(^|[=(# ]){spelled}($|[^a-z0-9])"):

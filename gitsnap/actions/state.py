@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsnap import files, freezefile, snap, stamp, store
+from gitsnap import files, mirror, snap, stamp, store
+from gitsnap.actions import fetch as fetching
 from gitsnap.actions import target as targets
 from gitsnap.actions.target import Target
+from gitsnap.config import Config
 from gitsnap.errors import NotFoundError
-from gitsnap.model import Freeze, Snapshot, printable
+from gitsnap.model import CONDA, Freeze, Snapshot, printable
 from gitsnap.store import Store
 
 
@@ -21,11 +23,15 @@ class State:
     """How to call it in a sentence or as a file name."""
     text: bytes
     snapshot: Snapshot | None = None
+    conda: bytes | None = None
+    """Conda's explicit list of it, where there is one."""
+    fetched: str = ""
+    """When it was fetched from the remote, ISO 8601 with offset; empty for what is of this computer."""
 
     @property
     def freeze(self) -> Freeze:
         """The text, read."""
-        return freezefile.parse(self.text.decode("utf-8", "replace"))
+        return store.freeze_of(self.text, self.conda)
 
 
 def resolve(target: Target, wanted: snap.Snap) -> State:
@@ -34,7 +40,8 @@ def resolve(target: Target, wanted: snap.Snap) -> State:
         case snap.File(path):
             return _file(path)
         case snap.Now():
-            return State("now", targets.freeze_of(targets.environment_of(target)).encode("utf-8"))
+            look = targets.look_at(targets.environment_of(target))
+            return State("now", look.text, conda=look.conda)
         case snap.Elsewhere(machine, name, rest):
             return _elsewhere(target, machine, name, rest)
         case snap.Latest() | snap.Good() | snap.Until() | snap.Name():
@@ -45,9 +52,9 @@ def of_store(found: Store, wanted: snap.Latest | snap.Good | snap.Until | snap.N
     """Return the snapshot of *found* that *wanted* names."""
     with store.reading(found) as repo:
         snapshot = store.tagged(repo, [store.find(repo, wanted)])[0]
-        return State(
-            f"{found.name} of {stamp.shown(snapshot.stamp)}", store.text_of(repo, snapshot), snapshot
-        )
+        label = f"{found.name} of {stamp.shown(snapshot.stamp)}"
+        text, explicit = store.text_of(repo, snapshot), repo.read(snapshot.commit, CONDA)
+        return State(label, text, snapshot, explicit)
 
 
 def _file(path: Path) -> State:
@@ -61,17 +68,32 @@ def _file(path: Path) -> State:
 
 
 def _elsewhere(target: Target, machine: str | None, name: str, rest: str) -> State:
-    if machine is not None and machine != target.config.machine:
-        raise NotFoundError(
-            f"nothing is known here of machine `{printable(machine)}`",
-            hint=f"this machine is called `{target.config.machine}`",
-        )
-    found = targets.called(target.config, name)
     wanted = snap.parse(rest)
+    if machine is not None and fetching.is_remote(target.config, machine, name):
+        return _of_remote(target.config, machine, name, _inner(wanted, f"{machine}/{name}", rest))
+    found = targets.called(target.config, name)
     if isinstance(wanted, snap.Now):
         return resolve(targets.find(None, found.name, target.config), wanted)
-    if isinstance(wanted, (snap.File, snap.Elsewhere)):
+    return of_store(found, _inner(wanted, found.name, rest))
+
+
+def _inner(wanted: snap.Snap, name: str, rest: str) -> snap.Latest | snap.Good | snap.Until | snap.Name:
+    """Return *wanted* if it can name a snapshot of another environment; else NotFoundError."""
+    if isinstance(wanted, (snap.File, snap.Elsewhere, snap.Now)):
         raise NotFoundError(
-            f"`{printable(rest)}` names no snapshot of `{found.name}`", hint="`gitsnap log` lists them"
+            f"`{printable(rest)}` names no snapshot of `{printable(name)}`", hint="`gitsnap log` lists them"
         )
-    return of_store(found, wanted)
+    return wanted
+
+
+def _of_remote(
+    config: Config, machine: str, name: str, wanted: snap.Latest | snap.Good | snap.Until | snap.Name
+) -> State:
+    """Return a snapshot of another machine, as it was last fetched."""
+    place, found = fetching.single(config, machine, name)
+    history = mirror.opened(place, found)
+    snapshot = store.tagged(history, [store.find(history, wanted)])[0]
+    when = found.fetched[:16].replace("T", " ")
+    label = f"{found.branch} of {stamp.shown(snapshot.stamp)} (fetched {when})"
+    text, explicit = store.text_of(history, snapshot), history.read(snapshot.commit, CONDA)
+    return State(label, text, snapshot, explicit, found.fetched)

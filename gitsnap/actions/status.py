@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitsnap import changes, failure, freezefile, store
+from gitsnap import changes, failure, store
+from gitsnap.actions import push as pushing
 from gitsnap.actions import target as targets
+from gitsnap.actions.push import Waiting
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError
 from gitsnap.failure import Failure
-from gitsnap.model import Diff, Environment, Snapshot
+from gitsnap.model import CONDA, CURRENT, Diff, Environment, Freeze, Snapshot
 from gitsnap.store import Store
 
 
@@ -26,6 +28,8 @@ class Status:
     newest: Snapshot | None
     drift: Diff
     """What changed since the newest snapshot; everything where there is none."""
+    waiting: Waiting | None
+    """What is not on the remote; None where none is set."""
 
 
 def status(*, python: str | None = None, env: str | None = None) -> Status:
@@ -34,26 +38,35 @@ def status(*, python: str | None = None, env: str | None = None) -> Status:
     environment, trouble = None, None
     try:
         environment = targets.environment_of(target)
-        text = targets.freeze_of(environment)
+        look = targets.look_at(environment)
     except GitsnapError as error:
-        trouble, text = error, ""
+        trouble, look = error, store.Look(b"")
     found = store.of(target.config, environment) if environment else targets.store_of(target)
     newest, before = _newest(found)
-    drift = Diff(()) if trouble else changes.compare(freezefile.parse(before), freezefile.parse(text))
-    return Status(target.config, found, environment, trouble, _failure(target), newest, drift)
+    drift = Diff(()) if trouble else changes.compare(before, store.freeze_of(look.text, look.conda))
+    return Status(
+        target.config,
+        found,
+        environment,
+        trouble,
+        _failure(target, found, environment),
+        newest,
+        drift,
+        pushing.waiting(target.config, found),
+    )
 
 
-def _newest(found: Store) -> tuple[Snapshot | None, str]:
+def _newest(found: Store) -> tuple[Snapshot | None, Freeze]:
     if not found.exists:
-        return None, ""
+        return None, Freeze("", "", ())
     with store.reading(found) as repo:
         newest = next(iter(store.tagged(repo, repo.snapshots(limit=1))), None)
-        text = repo.read(repo.head, "current.txt") if repo.head else None
-        return newest, (text or b"").decode("utf-8", "replace")
+        texts = [repo.read(repo.head, name) if repo.head else None for name in (CURRENT, CONDA)]
+        return newest, store.freeze_of(texts[0] or b"", texts[1])
 
 
-def _failure(target: targets.Target) -> Failure | None:
-    """Return the failure of this environment's launches, however they named it."""
-    keys = {target.key, f"env {target.name}", f"python {target.python}"}
+def _failure(target: targets.Target, found: Store, environment: Environment | None) -> Failure | None:
+    """Return the last failure of this environment's launches, however they named it."""
+    prefix = str(environment.prefix) if environment else store.remembered(found)
     kept = failure.all_in(target.config.state_path / "failures")
-    return next((one for one in reversed(kept) if one.key in keys), None)
+    return next((one for one in reversed(kept) if one.concerns(target.key, found.name, prefix)), None)

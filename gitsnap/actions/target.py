@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitsnap import conda, environment, hint, scan, selection, store
 from gitsnap import config as configuration
-from gitsnap import environment, hint, scan, selection, store
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, NotFoundError
 from gitsnap.freezefile import compose, header
 from gitsnap.model import Environment, printable
-from gitsnap.store import Store
+from gitsnap.store import Look, Store
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,12 @@ def store_of(target: Target) -> Store:
 
 def _windows_prefix(python: Path) -> Path:
     return python.parent.parent if python.parent.name.lower() == "scripts" else python.parent
+
+
+def look_at(found: Environment) -> Look:
+    """Return what a save of *found* would commit; raises GitsnapError where it cannot be read."""
+    explicit = conda.explicit(str(found.prefix))
+    return Look(freeze_of(found).encode("utf-8"), explicit.encode("utf-8") if explicit is not None else None)
 
 
 def freeze_of(found: Environment) -> str:

@@ -20,9 +20,11 @@ def main() -> int:
     if arguments[:1] == ["run"]:
         from gitsnap.launch import options, run
 
-        python, name, command = options(arguments[1:])
+        ours = arguments[1 : arguments.index("--")] if "--" in arguments else []
+        plain = [word for word in ours if word != "--no-mark"]
+        python, name, command = options(plain + arguments[1 + len(ours) :])
         if command[:1] == ["--"] and command[1:] and not (python and name):
-            return run(command[1:], python, name)
+            return run(command[1:], python, name, mark=plain == ours)
     # Looking for garbage, while modules load and once more at the end, would take as long as three bare interpreters.
     gc.disable()
     try:

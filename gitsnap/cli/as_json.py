@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from gitsnap.actions.check import Checked
     from gitsnap.actions.compare import Comparison
     from gitsnap.actions.environments import Environments, Known
+    from gitsnap.actions.push import Waiting
     from gitsnap.actions.snapshots import Log
     from gitsnap.actions.state import State
     from gitsnap.actions.status import Status
     from gitsnap.config import Config
     from gitsnap.failure import Failure
+    from gitsnap.mirror import Found
     from gitsnap.store import Pruned, Saved
 
 Json = dict[str, Any]
@@ -56,6 +58,7 @@ def diff(one: Diff) -> Json:
         "changes": [_change(change) for change in one.changes],
         "python": _sides(one.python),
         "executable": _sides(one.executable),
+        "conda": [_change(change) for change in one.conda],
     }
 
 
@@ -87,12 +90,13 @@ def saved(result: Saved) -> Json:
 def log(result: Log) -> Json:
     """Return snapshots newest first."""
     return {
-        "environment": result.store.name,
+        "environment": result.environment,
         "snapshots": [
             {
                 **snapshot(one.snapshot),
                 "is_now": one.is_now,
                 "in_folder": one.in_folder,
+                "is_good": one.is_good,
                 "changes": [_change(c) for c in one.changes],
             }
             for one in result.listed
@@ -117,6 +121,18 @@ def status(result: Status) -> Json:
         "drift": diff(result.drift),
         "failure": _failure(result.failure) if result.failure else None,
         "trouble": result.trouble.message if result.trouble else None,
+        "remote": _waiting(result.waiting) if result.waiting else None,
+    }
+
+
+def _waiting(one: Waiting) -> Json:
+    return {
+        "branch": one.branch,
+        "unsent": one.unsent,
+        "since": one.since or None,
+        "code": one.code or None,
+        "message": one.message or None,
+        "hint": one.hint or None,
     }
 
 
@@ -145,6 +161,17 @@ def environments(result: Environments) -> Json:
     return {
         "environments": [_known(one) for one in result.known],
         "failures": [_failure(one) for one in result.failures],
+        "fetched": [found(one) for one in result.fetched],
+    }
+
+
+def found(one: Found) -> Json:
+    """Return one environment that was fetched."""
+    return {
+        "machine": one.machine,
+        "environment": one.environment,
+        "newest": snapshot(one.newest) if one.newest else None,
+        "fetched": one.fetched or None,
     }
 
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, TypedDict, TypeVar
 
 import click
 
 from gitsnap import __version__
-from gitsnap.cli import as_json, render
-from gitsnap.errors import GitsnapError, UsageError
+from gitsnap.cli import as_json, remotes, render
+from gitsnap.cli.hooks import hook
+from gitsnap.cli.importing import import_
+from gitsnap.cli.options import json_option as _json
+from gitsnap.cli.options import snap_names as _snap_names
+from gitsnap.cli.options import target as _target
+from gitsnap.cli.options import which as _which
+from gitsnap.cli.restoring import restore, rollback
+from gitsnap.errors import UsageError
 
+PARTLY = 4
 DRIFT = 5
 NO_REPOSITORY = 10
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class _Target(TypedDict):
-    """What `--python` and `--env` say."""
-
-    python: str | None
-    env: str | None
 
 
 class _Verbs(click.Group):
@@ -37,70 +35,6 @@ class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the verbs in the order of a working day."""
         return list(self.commands)
-
-
-def _environment_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete `--env` with what is known here; silent where that cannot be told."""
-    from gitsnap import config, store
-
-    try:
-        names = [one.name for one in store.all_known(config.load(os.environ))]
-    except GitsnapError:
-        return []
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _snap_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete a SNAP with words, tags and stamps of the newest snapshots."""
-    from gitsnap.actions.snapshots import snapshots
-
-    try:
-        listed = snapshots(**_target(ctx), compare_now=False).listed
-    except GitsnapError:
-        return []
-    tags = [tag for one in listed for tag in one.snapshot.tags]
-    names = ["latest", "latest~1", "now", *tags, *(one.snapshot.stamp for one in listed)]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Keep `--python` or `--env`, before or after the verb, where `_target` finds it."""
-    root = ctx.find_root()
-    root.obj = root.obj or {}
-    if value is not None and parameter.name:
-        root.obj[parameter.name] = value
-
-
-def _which(function: Command) -> Command:
-    """Add the options that say which environment is meant."""
-    python = click.option(
-        "--python",
-        metavar="PATH",
-        callback=_keep,
-        expose_value=False,
-        help="The environment of this Python or prefix.",
-    )
-    env = click.option(
-        "--env",
-        metavar="NAME",
-        callback=_keep,
-        expose_value=False,
-        shell_complete=_environment_names,
-        help="The environment of this name, known from an earlier save.",
-    )
-    return python(env(function))
-
-
-def _json(function: Command) -> Command:
-    return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(function)
-
-
-def _target(ctx: click.Context | None = None) -> _Target:
-    """Return what `--python` and `--env` say; both at once is a mistake."""
-    given = (ctx or click.get_current_context()).find_root().obj or {}
-    if given.get("python") and given.get("env"):
-        raise UsageError("`--python` and `--env` name two environments", hint="give one of them")
-    return {"python": given.get("python"), "env": given.get("env")}
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -217,6 +151,7 @@ def status(exit_code: bool, json_: bool) -> int:
 
 
 @gitsnap.command()
+@click.argument("place", metavar="[ENVIRONMENT:]", required=False)
 @click.option(
     "-n", "--limit", type=click.IntRange(min=0), default=25, show_default=True, help="How many; 0 for all."
 )
@@ -224,7 +159,7 @@ def status(exit_code: bool, json_: bool) -> int:
 @click.option("--package", metavar="NAME", help="Only those that changed this package, and how.")
 @_json
 @_which
-def log(limit: int, since: str | None, package: str | None, json_: bool) -> None:
+def log(place: str | None, limit: int, since: str | None, package: str | None, json_: bool) -> None:
     """List the snapshots and what each changed.
 
     \b
@@ -232,11 +167,12 @@ def log(limit: int, since: str | None, package: str | None, json_: bool) -> None
       gitsnap log
       gitsnap log --package numpy       when did numpy change?
       gitsnap log --since 2025-01-31
+      gitsnap log pc-two/lab:           those of another machine, after `gitsnap fetch`
     """
     from gitsnap.actions.snapshots import snapshots
 
     with render.working("reading the history"):
-        result = snapshots(**_target(), limit=limit or None, since=since, package=package)
+        result = snapshots(place, **_target(), limit=limit or None, since=since, package=package)
     if json_:
         render.document(as_json.log(result))
     else:
@@ -337,11 +273,13 @@ def tag(name: str | None, snap: str, delete: bool, json_: bool) -> None:
 
 @gitsnap.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--no-mark", is_flag=True, help="Do not remember whether it goes well.")
 @_which
-def run(command: tuple[str, ...]) -> int:
+def run(command: tuple[str, ...], no_mark: bool) -> int:
     """Save, then become COMMAND.
 
-    A save that fails never keeps it from starting.
+    A save that fails never keeps it from starting. Ends COMMAND well, or lives for 20 seconds, then the packages
+    are known to be good: `gitsnap rollback good` is the way back to them.
 
     \b
     Example:
@@ -350,25 +288,17 @@ def run(command: tuple[str, ...]) -> int:
     from gitsnap.launch import run as action
 
     target = _target()
-    return action(command, target["python"], target["env"])
+    return action(command, target["python"], target["env"], mark=not no_mark)
 
 
-@gitsnap.group()
-def hook() -> None:
-    """Take snapshots by themselves, before each launch."""
+gitsnap.add_command(restore)
+gitsnap.add_command(rollback)
+gitsnap.add_command(hook)
+gitsnap.add_command(import_)
 
 
-@hook.command()
-def path() -> None:
-    """Print the folder of the hook scripts.
-
-    \b
-    Example:
-      "$(gitsnap hook path)/pre-launch" python -m pymodaq.dashboard
-    """
-    from gitsnap.locations import hook_scripts
-
-    render.answer(str(hook_scripts()))
+for _verb in (remotes.remote, remotes.push, remotes.fetch):
+    gitsnap.add_command(_verb)
 
 
 @gitsnap.command()

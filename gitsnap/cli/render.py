@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitsnap import stamp
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gitsnap.actions.check import Checked
     from gitsnap.actions.compare import Comparison
     from gitsnap.actions.environments import Environments, Known
+    from gitsnap.actions.push import Waiting
     from gitsnap.actions.snapshots import Listed, Log
     from gitsnap.actions.state import State
     from gitsnap.actions.status import Status
@@ -112,12 +114,8 @@ def _cut(text: str) -> str:
 
 def changes(diff: Diff, indent: str = "") -> None:
     """Print changes as a release note: by kind, names and versions in columns."""
-    rows = [
-        (change.kind, change.name, _sides(change))
-        for kind in _ORDER
-        for change in diff.changes
-        if change.kind is kind
-    ]
+    named = [(one, one.name) for one in diff.changes] + [(one, f"{one.name} (conda)") for one in diff.conda]
+    rows = [(kind, name, _sides(change)) for kind in _ORDER for change, name in named if change.kind is kind]
     width = min(max((len(name) for _, name, _ in rows), default=0), 32)
     if diff.python:
         before, after = (version.split(" ", 1)[0] or "?" for version in diff.python)
@@ -136,7 +134,7 @@ def _sides(change: Change) -> str:
 
 
 def _counts(diff: Diff) -> str:
-    count = len(diff.changes)
+    count = len(diff.changes) + len(diff.conda)
     if count:
         return f"{count} change{'' if count == 1 else 's'}"
     return "another Python" if diff.python else "another place"
@@ -153,7 +151,7 @@ def saved(result: Saved) -> None:
         )
         return
     answer(f"{result.store.name}: saved snapshot {newest.stamp}")
-    if len(result.changes.changes) == 0 or newest.subject.startswith("First snapshot"):
+    if not (result.changes.changes or result.changes.conda) or newest.subject.startswith("First snapshot"):
         answer(f"  {newest.subject}, Python {newest.python}" if newest.python else f"  {newest.subject}")
     else:
         changes(result.changes, "  ")
@@ -179,7 +177,8 @@ def _painted_row(head: str, marks: str, tail: str) -> str:
 
 
 def _marks(listed: Listed) -> list[str]:
-    return (["now"] if listed.is_now else []) + list(listed.snapshot.tags)
+    marks = {"now": listed.is_now, "good": listed.is_good}
+    return [name for name, holds in marks.items() if holds] + list(listed.snapshot.tags)
 
 
 def status(result: Status) -> None:
@@ -197,10 +196,31 @@ def status(result: Status) -> None:
         return
     tags = f" ({', '.join(result.newest.tags)})" if result.newest.tags else ""
     answer(f"newest       {result.newest.stamp}{tags}  {result.newest.subject}")
+    if result.waiting:
+        answer(f"remote       {_waiting(result.waiting, result.config.push)}")
     if result.trouble:
         return
     answer(f"since then   {_counts(result.drift) if result.drift else 'nothing changed'}")
     changes(result.drift, "  ")
+
+
+def _waiting(one: Waiting, push: str) -> str:
+    """Say what is not on the remote, since when and why."""
+    if not one.unsent:
+        return f"all pushed to {one.branch}"
+    what = f"{one.unsent} snapshot{'' if one.unsent == 1 else 's'} not pushed"
+    if not one.message:
+        return what + ("; `gitsnap push` sends them" if push == "manual" else "")
+    return f"{what} since {_day(one.since)}: {one.message}"
+
+
+def _day(moment: str) -> str:
+    """Return a day as people say it: its name within a week, then its date."""
+    with contextlib.suppress(ValueError):
+        when = datetime.fromisoformat(moment).astimezone()
+        days = (datetime.now().astimezone().date() - when.date()).days
+        return "today" if days == 0 else f"{when:%A}" if 0 < days < 7 else f"{when:%Y-%m-%d}"  # noqa: PLR2004
+    return "some time"
 
 
 def show(state: State) -> None:
@@ -214,6 +234,7 @@ def show(state: State) -> None:
             "environment": one.environment + (f" on {one.machine}" if one.machine else ""),
             "reason": one.reason,
             "commit": one.commit,
+            "fetched": state.fetched[:16].replace("T", " "),
         }
         for key, value in rows.items():
             if value:
@@ -238,7 +259,12 @@ def environments(result: Environments) -> None:
     width = max((len(one.store.name) for one in result.known), default=0)
     for one in result.known:
         answer(_cut(f"{one.store.name:{width}}  {_newest(one)}  {_place(one)}"))
-    if not result.known:
+    remote = {f"{one.machine}/{one.environment}:": one for one in result.fetched}
+    width = max(map(len, remote), default=0)
+    for name, found in remote.items():
+        newest = stamp.shown(found.newest.stamp) if found.newest else "no snapshot"
+        answer(_cut(f"{name:{width}}  {newest}  (fetched {found.fetched[:16].replace('T', ' ')})"))
+    if not (result.known or result.fetched):
         say("no environment is known here yet; `gitsnap save` takes the first snapshot of one")
     for kept in result.failures:
         say(f"launches of {printable(kept.key)} have failed since {kept.time}: {printable(kept.message)}")
