@@ -16,6 +16,7 @@ import gitsnap
 from gitsnap import errors
 from gitsnap.cli import BUG, INTERRUPTED, USAGE, commands
 from tests.conftest import Venv
+from tests.wheels import Lab
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +28,7 @@ _VOLATILE = [
     (r"\b3\.\d+\.\d+\b", "PYTHON"),
     (r"index [0-9a-f]{7}\.\.[0-9a-f]{7}", "index IDS"),
     (r"^[0-9a-f]{7} ", "ID "),
+    (r"Python PYTHON \(.*\)", "Python PYTHON (PLACE)"),
 ]
 
 
@@ -50,7 +52,10 @@ def test_the_story_of_the_readme_runs_as_printed(
     home: Path, make_venv: Callable[..., Venv], tmp_path: Path
 ) -> None:
     """Each `$` line is run in turn in one home, and its output is the README's."""
-    lab = make_venv("lab", numpy="1.26.4", PySide6="6.8.1", scipy="1.14.0", six="1.16.0")
+    lab = make_venv("lab")
+    story = Lab(lab, tmp_path / "wheels")
+    story.make(numpy="1.26.4 2.0.1", PySide6="6.8.1", scipy="1.14.0", six="1.16.0", rich="13.9.4")
+    story.install("numpy==1.26.4", "PySide6==6.8.1", "scipy==1.14.0", "six==1.16.0")
     tools = tmp_path / "tools"
     tools.mkdir()
     for name, line in {
@@ -59,13 +64,19 @@ def test_the_story_of_the_readme_runs_as_printed(
     }.items():
         (tools / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
         (tools / name).chmod(0o755)
-    variables = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "VIRTUAL_ENV": str(lab.prefix)}
+    # The packages of the story are tiny wheels in a folder, which pip and uv are told of as of any index.
+    variables = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PIP_FIND_LINKS": str(story.wheels),
+        "PIP_NO_INDEX": "1",
+    }
     ran = 0
     folder = home
     for command, expected in _steps():
         if command == "gitsnap diff" and ran == 1:
-            lab.install(numpy="2.0.1", rich="13.9.4")
-            lab.remove("six")
+            story.install("numpy==2.0.1", "rich==13.9.4")
+            story.uninstall("six")
         if command.startswith("cd "):
             folder = Path(command[3:].replace("~", str(home)))
             continue
