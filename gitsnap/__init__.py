@@ -7,8 +7,10 @@ if TYPE_CHECKING:
     from gitsnap.actions.check import check as check
     from gitsnap.actions.compare import compare as diff
     from gitsnap.actions.environments import environments as environments
+    from gitsnap.actions.fetch import fetch as fetch
     from gitsnap.actions.importing import import_files as import_files
     from gitsnap.actions.prune import prune as prune
+    from gitsnap.actions.push import push as push
     from gitsnap.actions.restore import restore as restore
     from gitsnap.actions.rollback import rollback as rollback
     from gitsnap.actions.save import freeze as freeze
@@ -20,18 +22,22 @@ if TYPE_CHECKING:
     from gitsnap.actions.tag import tags as tags
     from gitsnap.actions.tag import untag as untag
     from gitsnap.errors import GitsnapError as GitsnapError
+    from gitsnap.installer import Sources as Sources
     from gitsnap.launch import hook as hook
 
 # Importing gitsnap must stay as cheap as a bare interpreter: the launch path goes through this file.
 _PLACES = {
     "GitsnapError": ("gitsnap.errors", "GitsnapError"),
+    "Sources": ("gitsnap.installer", "Sources"),
     "check": ("gitsnap.actions.check", "check"),
     "diff": ("gitsnap.actions.compare", "compare"),
     "environments": ("gitsnap.actions.environments", "environments"),
+    "fetch": ("gitsnap.actions.fetch", "fetch"),
     "freeze": ("gitsnap.actions.save", "freeze"),
     "hook": ("gitsnap.launch", "hook"),
     "import_files": ("gitsnap.actions.importing", "import_files"),
     "prune": ("gitsnap.actions.prune", "prune"),
+    "push": ("gitsnap.actions.push", "push"),
     "restore": ("gitsnap.actions.restore", "restore"),
     "rollback": ("gitsnap.actions.rollback", "rollback"),
     "save": ("gitsnap.actions.save", "save"),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
 from gitsnap import files
 from gitsnap.errors import ConfigError
 from gitsnap.model import printable
@@ -17,6 +14,10 @@ def set_value(path: Path, section: str, key: str, value: str | None) -> bool:
 
     All else in it stays as it is. Raises ConfigError where it is no TOML, GitsnapError where it cannot be written.
     """
+    # It takes as long to load as two bare interpreters, and a launch comes by here.
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     before = files.read(path) or b""
     try:
         document = tomlkit.parse(before.decode("utf-8-sig"))

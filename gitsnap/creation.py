@@ -41,12 +41,17 @@ def make_environment(
 
 
 def _add_pip(program: str, python: str, variables: Mapping[str, str]) -> None:
-    """Put in the pip that came with the Python, without any network; some systems ship none, and uv needs none."""
+    """Put in the pip that came with the Python, without any network.
+
+    By uv, in a moment; where the system keeps that pip elsewhere, by `ensurepip`, in seconds. Some systems ship none,
+    and uv needs none.
+    """
     with tempfile.TemporaryDirectory(prefix="gitsnap-") as place:
         status, output = call([python, "-c", _BUNDLED], variables, Path(place))
-        if status == 0:
-            options = ["--offline", "--no-index", "--no-deps", "--no-config", "--find-links", output.strip()]
-            call([program, "pip", "install", "--python", python, *options, "pip"], variables, Path(place))
+        options = ["--offline", "--no-index", "--no-deps", "--no-config", "--find-links", output.strip()]
+        command = [program, "pip", "install", "--python", python, *options, "pip"]
+        if status or call(command, variables, Path(place))[0]:
+            call([python, "-m", "ensurepip", "--default-pip"], variables, Path(place))
 
 
 def _checked(command: Sequence[str], what: str, hint: str, variables: Mapping[str, str]) -> None:

@@ -23,17 +23,17 @@ def blob_of(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def known(repository: Path) -> frozenset[str]:
-    """Return the blobs that are known to be good."""
+def known(git: Path) -> frozenset[str]:
+    """Return the blobs that are known to be good in the repository whose git folder is *git*."""
     found: set[str] = set()
     with suppress(OSError):
-        found.update(one.name for one in (repository / ".git" / PREFIX).iterdir() if _BLOB.fullmatch(one.name))
+        found.update(one.name for one in (git / PREFIX).iterdir() if _BLOB.fullmatch(one.name))
     with suppress(OSError):
-        found.update(_PACKED.findall((repository / ".git" / "packed-refs").read_text(encoding="utf-8", errors="replace")))
+        found.update(_PACKED.findall((git / "packed-refs").read_text(encoding="utf-8", errors="replace")))
     return frozenset(found)
 
 
-def mark(repository: Path, blob: str) -> None:
+def mark(git: Path, blob: str) -> None:
     """Remember that *blob* is good; a mark that is there stays as it is. Raises GitsnapError."""
-    if blob not in known(repository):
-        files.write(repository / ".git" / PREFIX / blob, f"{blob}\n".encode("ascii"))
+    if blob not in known(git):
+        files.write(git / PREFIX / blob, f"{blob}\n".encode("ascii"))

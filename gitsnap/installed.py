@@ -133,6 +133,25 @@ def files_of(distributions: Iterable[Installed], prefix: Path) -> set[str]:
     return found
 
 
+def also_in(distributions: Iterable[Installed], names: Collection[str], prefix: Path) -> set[str]:
+    """Return those of *names* (relative to *prefix*) that a RECORD of *distributions* lists too.
+
+    A hundred thousand rows are nothing unusual, so that they are compared as they stand.
+    """
+    found = set()
+    spelled: dict[Path, dict[str, str]] = {}
+    for one in distributions:
+        if one.root not in spelled:
+            rows = ((os.path.relpath(prefix / name, one.root), name) for name in names)
+            spelled[one.root] = {row.replace(os.sep, "/"): name for row, name in rows}
+        wanted = spelled[one.root]
+        for row in _text(one.info / "RECORD").splitlines():
+            path = next(csv.reader([row]))[0] if row.startswith('"') else row.partition(",")[0]
+            if path in wanted:
+                found.add(wanted[path])
+    return found
+
+
 def damage(distributions: Iterable[Installed]) -> list[str]:
     """Return a line for each file that is missing or has another size than its RECORD says.
 

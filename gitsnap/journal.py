@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -58,7 +59,9 @@ def workplace(repository: Path) -> Path:
 
 def write(repository: Path, journal: Journal) -> None:
     """Write the journal; from now on the rollback is unfinished."""
-    files.write(Path(journal_of(str(repository))), json.dumps(asdict(journal), indent=1).encode("ascii"))
+    place = Path(journal_of(str(repository)))
+    files.write(place, json.dumps(asdict(journal), indent=1).encode("ascii"))
+    _settle(place.parent)
 
 
 def read(repository: Path) -> Journal | None:
@@ -97,8 +100,23 @@ def undo(repository: Path, journal: Journal) -> None:
 
 def close(repository: Path) -> None:
     """Forget the journal: the environment is in one of its two states; then remove what was kept aside."""
-    files.remove(Path(journal_of(str(repository))))
+    place = Path(journal_of(str(repository)))
+    if hasattr(os, "sync"):
+        # After a power cut the journal may only be gone if all that it was about is on the disk.
+        os.sync()
+    files.remove(place)
+    _settle(place.parent)
     clear(repository)
+
+
+def _settle(folder: Path) -> None:
+    """Force to the disk which files *folder* has; Windows does so by itself."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def clear(repository: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gitsnap import address, files, message, plumbing, transfer, verdict
+from gitsnap import address, files, good, message, plumbing, transfer, verdict
 from gitsnap.errors import GitsnapError, NotFoundError
 from gitsnap.model import CURRENT, Snapshot, printable
 from gitsnap.repository import Entry
@@ -77,6 +77,7 @@ def fetch(
         inner = only or _ALL
         tags = f"{only}/*" if only else _ALL
         refspecs = [f"+refs/heads/{inner}:refs/heads/{inner}", f"+refs/tags/{tags}:refs/tags/{tags}"]
+        refspecs.append(f"+{good.PREFIX}*:{good.PREFIX}*")
         options = [
             "--progress",
             "--no-tags",
@@ -236,6 +237,10 @@ class Branch:
                 hint="it was not read; see who writes to that branch of the remote",
             )
         return plumbing.read(self.mirror.path, "cat-file", "blob", entry.blob).data
+
+    def good(self) -> frozenset[str]:
+        """Return the blobs of the contents that a launch went well with, on whichever machine."""
+        return good.known(self.mirror.path)
 
     def tags(self) -> dict[str, str]:
         """Return the commit of each tag of this environment, by its own name."""

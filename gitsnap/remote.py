@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsnap import address, message, plumbing, transfer, verdict
+from gitsnap import address, good, message, plumbing, transfer, verdict
 from gitsnap.transfer import Outcome, Surroundings
 from gitsnap.verdict import GOOD, Place, Verdict
 
 MAIN = "refs/heads/main"
 _TAGS = "refs/gitsnap/tags/"
+_MARKS_SENT = "refs/gitsnap/marks-sent/"
 _SETTINGS = rf"^(remote\.{address.REMOTE}\.|branch\.main\.)"
 _LINE = re.compile(r"(?P<flag>[ +\-*!=])\t(?P<source>[^:\t]*):(?P<target>[^\t]*)\t(?P<summary>.*)")
 _MOST_HISTORIES = 5
@@ -92,6 +93,7 @@ def push(one: Remote, around: Surroundings) -> Pushed:
     if not failed.is_good:
         return Pushed(branch, failed)
     tagged = _push_tags(one, branch, around)
+    _push_marks(one, around)
     return Pushed(branch, found if tagged.is_good else tagged, waiting)
 
 
@@ -146,6 +148,7 @@ def _forget(one: Remote) -> None:
     """Drop what was known of another remote: nothing of it says what is on this one."""
     _drop(one, f"refs/remotes/{address.REMOTE}/")
     _drop(one, _TAGS)
+    _drop(one, _MARKS_SENT)
 
 
 def _drop(one: Remote, pattern: str) -> None:
@@ -289,6 +292,17 @@ def _apart(branch: str, chosen: str) -> Verdict:
         f"`{branch}` on the remote has another history and is kept; this one goes to `{chosen}` from now on",
         "if this is the same computer, set up again: `gitsnap fetch --adopt` continues the old history",
     )
+
+
+def _push_marks(one: Remote, around: Surroundings) -> None:
+    """Send what is known to be good and is not there yet; a server that takes no such refs goes without."""
+    sent = {name.removeprefix(_MARKS_SENT) for name in plumbing.refs(one.path, _MARKS_SENT)}
+    known = {name.removeprefix(good.PREFIX) for name in plumbing.refs(one.path, good.PREFIX)}
+    new = sorted(known - sent)
+    if not new or _send(one, [f"{good.PREFIX}{blob}:{good.PREFIX}{blob}" for blob in new], around).status:
+        return
+    lines = [f"create {_MARKS_SENT}{blob} {blob}\n" for blob in new]
+    plumbing.read(one.path, "update-ref", "--stdin", given="".join(lines).encode())
 
 
 def _push_tags(one: Remote, branch: str, around: Surroundings) -> Verdict:

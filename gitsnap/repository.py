@@ -25,7 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitsnap import files, hint, message
+from gitsnap import files, good, hint, message
 from gitsnap.errors import (
     ForeignOwnerError,
     GitLockedError,
@@ -483,6 +483,10 @@ class Repository:
             direct, peeled, name = line.split(" ", 2)
             found[name.removeprefix("refs/tags/")] = peeled or direct
         return found
+
+    def good(self) -> frozenset[str]:
+        """Return the blobs of the contents that a launch went well with."""
+        return good.known(self.path / ".git")
 
     def set_tag(self, name: str, commit: str) -> None:
         """Make the plain tag *name*; one that exists is left alone and refused."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gitsnap import changes, conda, files, freezefile, good, message, repository, retention, snap, stamp
+from gitsnap import changes, conda, files, freezefile, message, repository, retention, snap, stamp
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UsageError
 from gitsnap.model import (
@@ -58,6 +58,9 @@ class History(Protocol):
 
     def tags(self) -> dict[str, str]:
         """Return the commit of each tag."""
+
+    def good(self) -> frozenset[str]:
+        """Return the blobs of the contents that a launch went well with."""
 
 
 @dataclass(frozen=True)
@@ -539,7 +542,7 @@ def find(repo: History, wanted: snap.Latest | snap.Good | snap.Until | snap.Name
 
 
 def _good(repo: History) -> Snapshot:
-    known = known_good(repo)
+    known = repo.good()
     for limit in (25, None) if known else ():
         for one in repo.snapshots(limit=limit):
             entry = repo.entries(one.commit).get(CURRENT)
@@ -549,11 +552,6 @@ def _good(repo: History) -> Snapshot:
         "no snapshot is known to be good yet",
         hint="a launch by `gitsnap run` that goes well makes one good; `gitsnap log` lists the snapshots",
     )
-
-
-def known_good(repo: History) -> frozenset[str]:
-    """Return the contents, by their blobs, that a launch went well with."""
-    return good.known(repo.path) if isinstance(repo, Repository) else frozenset()
 
 
 def _back(repo: History, back: int) -> Snapshot:

@@ -12,10 +12,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitsnap import files
 from gitsnap.errors import GitsnapError
-from gitsnap.verdict import Verdict
+
+if TYPE_CHECKING:
+    from gitsnap.verdict import Verdict
 
 GRACE = timedelta(seconds=60)
 """How long a push that was started is given before another launch starts one.
@@ -87,7 +90,11 @@ def read(path: Path) -> Try | None:
 
 
 def _write(path: Path, one: Try, when: datetime) -> None:
-    """Write a file and its time; where that cannot be done, the next launch looks again."""
-    with suppress(GitsnapError, OSError):
-        files.write(path, json.dumps(asdict(one)).encode())
+    """Write a file and its time; where that cannot be done, the next launch looks again.
+
+    A launch waits for it, so it is not forced to the disk: what is garbled after a power cut counts as none.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(one)), encoding="utf-8")
         os.utime(path, (when.timestamp(), when.timestamp()))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 import gitsnap
 from tests.conftest import Cli, Ran, Venv
+from tests.links import link
 
 Git = Callable[..., str]
 Where = Callable[..., Path]
@@ -21,15 +20,11 @@ ROOT = Path(gitsnap.__file__).parent.parent
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Venv:
-    """Make an environment that gitsnap is installed in, with the rest of what it needs."""
-    place = Venv(tmp_path / "envs" / "lab")
-    venv.create(place.prefix, with_pip=False)
-    needed = [path for path in sys.path if path.endswith("site-packages")]
-    # Behind the environment's own: what is there is no package of the environment's.
-    (place.site / "needs.pth").write_text(f"{ROOT}\n", encoding="utf-8")
-    (place.site / "sitecustomize.py").write_text(f"import sys; sys.path += {needed!r}\n", encoding="utf-8")
-    place.install(numpy="1.26.4")
+def app(make_venv: Callable[..., Venv]) -> Venv:
+    """Make an environment that gitsnap is installed in, with all that it needs."""
+    place = make_venv("lab", numpy="1.26.4")
+    link(place, "gitsnap")
+    (place.site / "checkout.pth").write_text(f"{ROOT}\n", encoding="utf-8")
     return place
 
 

@@ -23,19 +23,8 @@ from tests.conftest import Cli, Ran, Venv
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shells of POSIX")
 Git = Callable[..., str]
 Where = Callable[..., Path]
-SH = [
-    "sh",
-    "dash",
-    "bash",
-    "zsh",
-    "bash -eu",
-    "dash -eu",
-    "zsh -eu",
-    "bash --posix",
-    "zsh --emulate sh",
-    "ksh",
-    "busybox sh",
-]
+SH = ["sh", "dash", "bash", "zsh", "bash -eu", "dash -e", "zsh -eu", "bash --posix", "zsh --emulate sh"]
+SH += [name for name in ("ksh", "busybox sh") if shutil.which(name.split()[0])]
 PRINT = 'echo "status=$? env=$VIRTUAL_ENV"'
 
 

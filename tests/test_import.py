@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -431,6 +433,33 @@ def test_a_thousand_backups_come_in_within_seconds(
     pack = repository() / ".git" / "objects" / "pack"
     assert sum(path.stat().st_size for path in pack.iterdir()) < 1000 * 800
     sound(run_git, repository())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills of POSIX")
+@pytest.mark.parametrize("number", range(6))
+def test_an_import_that_is_killed_leaves_all_as_it_was_or_done(
+    number: int, lab: Venv, backups: Path, cli: Cli, run_git: Git, repository: Where
+) -> None:
+    """The branch and the tags move at once; whatever else is missing, the next import and save put right."""
+    cli.ok("--python", lab.python, "save")
+    cli.ok("--env", "lab", "tag", "worked")
+    for day in range(200):
+        backup(backups, day, f"numpy==1.{day}", executable=lab.python)
+    text = run_git(repository(), "show", "HEAD:current.txt")
+    child = subprocess.Popen([sys.executable, "-m", "gitsnap", "import"], stdout=subprocess.PIPE)
+    time.sleep(0.25 + 0.12 * number)
+    child.kill()
+    child.communicate()
+
+    run_git(repository(), "fsck", "--strict")
+    assert int(run_git(repository(), "rev-list", "--count", "HEAD")) in {1, 201}
+    assert run_git(repository(), "show", "HEAD:current.txt") == text
+    assert run_git(repository(), "rev-parse", "worked") == run_git(repository(), "rev-parse", "HEAD")
+    assert cli("import").code == 0
+    assert cli("--env", "lab", "save").code == 0
+    assert int(run_git(repository(), "rev-list", "--count", "HEAD")) == 201
+    sound(run_git, repository())
+    assert run_git(repository(), "for-each-ref", "refs/gitsnap/scaffold") == ""
 
 
 STATES = st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 3), min_size=1), max_size=6)

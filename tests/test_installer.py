@@ -141,7 +141,10 @@ _PIP_SAYS = (
     [
         (_UV_SAYS, "there is no version of a==9"),
         (_PIP_SAYS, "a==9 (it has other versions)"),
-        ("ERROR: Could not install packages due to an OSError: No such file: '/gone'\n", "No such file: '/gone'"),
+        (
+            "ERROR: Could not install packages due to an OSError: No such file: '/gone'\n",
+            "No such file: '/gone'",
+        ),
         ("warning: x\nerror: https://ada:secret@host/ failed\n", "https://host/ failed"),
         ("", "no reason given"),
     ],

@@ -21,11 +21,10 @@ from gitsnap.errors import GitsnapError, LockedError, UnfinishedError, UsageErro
 from gitsnap.installer import Sources
 from gitsnap.journal import Journal
 from tests.conftest import Cli, Venv
-from tests.wheels import FULL, Lab
+from tests.wheels import BACKENDS, FULL, Lab
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed with SIGKILL")
 ROOT = Path(__file__).parent.parent
-BACKENDS = ("uv", "pip")
 
 
 class Killed:

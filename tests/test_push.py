@@ -357,6 +357,23 @@ def test_exit_codes_and_json_of_push(stick: Path, make_venv: MakeVenv, cli: Cli,
     assert cli("remote", "test").code == 1
 
 
+def test_json_of_remote_is_a_promise(stick: Path, make_venv: MakeVenv, cli: Cli) -> None:
+    """Programs read it: a key that goes missing breaks them."""
+    save(make_venv, numpy="1.0")
+
+    shown = cli("remote", "--json").json
+    assert shown.keys() == {"version", "url", "push", "machine", "fetched", "environments"}
+    assert shown["environments"] == [
+        {"environment": "lab", "branch": "pc-one/lab", "unsent": 1, "trouble": None}
+    ]
+    assert cli("remote", "set", stick, "--json").json.keys() == {"version", "url", "file", "made", "unsent"}
+    tested = cli("remote", "test", "--json").json
+    assert tested.keys() == {"version", "url", "read", "write", "branches"}
+    assert tested["read"] == {"code": "ok", "message": None, "hint": None}
+    assert cli("remote", "unset", "--json").json == {"version": 1, "unset": True}
+    assert cli("push", "--json").json["error"]["exit_code"] == 2
+
+
 def test_another_push_at_work_is_11(
     stick: Path, make_venv: MakeVenv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from gitsnap import pymodaq
 from tests.conftest import Cli, Venv
+from tests.links import link
 from tests.wheels import Lab
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the story is told for Linux")
@@ -50,35 +49,15 @@ print("measuring with camera", camera.VERSION)
 """
 
 
-def closure(name: str, extras: frozenset[str] = frozenset()) -> Iterator[importlib.metadata.Distribution]:
-    """Yield an installed distribution and all that it needs."""
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        try:
-            found = importlib.metadata.distribution(waiting.pop())
-        except importlib.metadata.PackageNotFoundError as error:
-            pytest.skip(f"{error.name} is not installed")
-        if found.name in seen:
-            continue
-        seen.add(found.name)
-        yield found
-        needs = map(Requirement, found.requires or ())
-        waiting += [one.name for one in needs if one.marker is None or one.marker.evaluate({"extra": ""})]
-
-
 @pytest.fixture
 def lab(make_venv: Callable[..., Venv], tmp_path: Path) -> Lab:
     """Make an environment with the real pymodaq_utils, pip, and the driver of a camera in two versions."""
     if Path("/etc/.pymodaq").exists():
         pytest.skip("PyMoDAQ is configured on this system")
     place = make_venv("pymodaq-dev")
-    for distribution in (*closure("pymodaq_utils"), *closure("pip")):
-        for name in {Path(file).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-            target = Path(str(distribution.locate_file(name)))
-            if target.exists():
-                (place.site / name).symlink_to(target)
-    (place.site / "sitecustomize.py").write_text(ORDINARY, encoding="utf-8")
+    link(place, "pymodaq_utils", "pip")
+    (place.site / "ordinary_user.py").write_text(ORDINARY, encoding="utf-8")
+    (place.site / "ordinary_user.pth").write_text("import ordinary_user\n", encoding="utf-8")
     found = Lab(place, tmp_path / "wheels")
     found.make(camera="1.0 2.0")
     found.install("camera==1.0")

@@ -77,20 +77,41 @@ def test_the_story_of_the_readme_runs_as_printed(
         if command == "gitsnap diff" and ran == 1:
             story.install("numpy==2.0.1", "rich==13.9.4")
             story.uninstall("six")
+        if command == "gitsnap import":
+            _pymodaq(home)
         if command.startswith("cd "):
             folder = Path(command[3:].replace("~", str(home)))
             continue
         # A tool's environment is passed over, so that the active one is meant.
-        shell = f"cd {shlex.quote(str(folder))} && {_as_a_tool(command, lab)}"
+        named = _as_a_tool(command, lab).replace("/media", str(tmp_path / "media"))
+        shell = f"cd {shlex.quote(str(folder))} && {named}"
         answer = subprocess.run(
             ["sh", "-c", shell], capture_output=True, text=True, env=variables, check=False
         )
         assert answer.returncode == 0, (command, answer)
-        shown = answer.stdout.replace(str(lab.prefix), "/home/ada/envs/lab").replace(str(home), "/home/ada")
+        shown = answer.stdout
+        for place, name in {
+            lab.prefix: "/home/ada/envs/lab",
+            home: "/home/ada",
+            tmp_path / "media": "/media",
+        }.items():
+            shown = shown.replace(str(place), name)
         assert _plain(shown) == _plain(expected), command
         ran += 1
 
     assert ran >= 20
+
+
+def _pymodaq(home: Path) -> None:
+    """Make the folder that PyMoDAQ's own manager leaves: lines in any order, a failed freeze, a note."""
+    folder = home / ".pymodaq" / "environments" / "pymodaq-dev"
+    folder.mkdir(parents=True)
+    head = "# executable: /home/ada/envs/pymodaq-dev/bin/python\n# version: 3.12.3 (main) [GCC 13.3.0]\n\n"
+    for day in range(1, 26):
+        (folder / f"202403{day:02d}100000_environment.txt").write_text(f"{head}six==1.16.0\nnumpy==1.{day}\n")
+    (folder / "20240326100000_environment.txt").write_text(f"{head}numpy==1.25\nsix==1.16.0\n")
+    (folder / "20240601090000_environment.txt").write_text(head)
+    (folder / "notes.txt").write_text("mine\n")
 
 
 def _as_a_tool(command: str, lab: Venv) -> str:

@@ -209,6 +209,29 @@ def test_a_usual_launch_loads_what_it_did_before(lab: Venv, cli: Cli, run: Calla
     assert "threading" not in ran.out
 
 
+def test_the_marks_are_pushed_along_and_name_good_ones_elsewhere(
+    lab: Venv, cli: Cli, run: Callable[..., int], run_git: Git, tmp_path: Path, marks: Callable[[], list[str]]
+) -> None:
+    """Once each; another computer can go by what worked on this one."""
+    server = tmp_path / "server.git"
+    run_git(tmp_path, "init", "--quiet", "--bare", str(server))
+    cli.variables |= {"GITSNAP_REMOTE_URL": str(server), "GITSNAP_REMOTE_PUSH": "manual"}
+    assert run(*OK) == 0
+    lab.install(numpy="2.0.1")
+    assert run("sh", "-c", "exit 1") == 1
+    cli.ok("--env", "lab", "push")
+
+    [mark] = marks()
+    assert run_git(server, "for-each-ref", "--format=%(objecttype) %(objectname)", good.PREFIX) == f"{mark}\n"
+    cli.variables |= {"GITSNAP_HOME": str(tmp_path / "other"), "GITSNAP_REMOTE_MACHINE": "other-pc"}
+    assert cli("fetch").code == 0
+    found = cli("show", "lab-pc/lab:good", "--raw")
+    assert found.out.endswith("numpy==1.26.4\nsix==1.16.0\n"), found
+    assert "(good)" in cli("log", "lab-pc/lab:").out
+    cli.variables |= {"GITSNAP_HOME": "", "GITSNAP_REMOTE_MACHINE": "lab-pc"}
+    assert cli("--env", "lab", "push").code == 0
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1", "SIGQUIT"])
 def test_a_signal_to_gitsnap_reaches_the_command(name: str, lab: Venv, cli: Cli) -> None:
     """And its end by that signal is ours, for whoever waits."""

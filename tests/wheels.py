@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,10 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Venv
 
 FULL = bool(os.environ.get("GITSNAP_FULL"))
 """Whether random walks and kills are done as often as the promises say, instead of a tenth of it."""
+
+needs_pip = pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="these tests run without pip")
+BACKENDS = ("uv", pytest.param("pip", marks=needs_pip))
 
 
 def wheel(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gitsnap import address, config, detached, files, plumbing, remote, repository, store, tries, verdict
+from gitsnap import address, config, files, plumbing, remote, store, tries, verdict
 from gitsnap.actions import remote as remotes
 from gitsnap.actions import target as targets
+from gitsnap.actions.pending import file_of
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, LockedError, NoRepositoryError
 from gitsnap.remote import Pushed, Remote
@@ -95,11 +96,10 @@ def _push_due(settings: Config) -> bool:
 
 
 def _is_due(settings: Config, one: Store) -> bool:
-    where = remotes.of(settings, one)
-    if tries.is_waiting(_file(settings, where), datetime.now().astimezone() + tries.GRACE):
+    if tries.is_waiting(file_of(settings, one), datetime.now().astimezone() + tries.GRACE):
         return False
     try:
-        return remote.standing(where).unsent > 0
+        return remote.standing(remotes.of(settings, one)).unsent > 0
     except GitsnapError:
         return False
 
@@ -123,7 +123,7 @@ def _push_all(
             pushed = _push(settings, where, around)
         if pushed.verdict.code == verdict.UNREACHABLE:
             dead[where.place.server] = pushed.verdict
-        _note(settings, one, where, pushed.verdict)
+        _note(settings, one, pushed.verdict)
         results.append(Result(one, pushed))
     return tuple(results)
 
@@ -143,16 +143,12 @@ def _make_missing(settings: Config, where: Remote) -> None:
         plumbing.make_bare(Path(where.url))
 
 
-def _note(settings: Config, one: Store, where: Remote, found: Verdict) -> None:
-    file = _file(settings, where)
+def _note(settings: Config, one: Store, found: Verdict) -> None:
+    file = file_of(settings, one)
     if found.is_good:
         tries.done(file)
     else:
         tries.failed(file, one.name, found, datetime.now().astimezone())
-
-
-def _file(settings: Config, where: Remote) -> Path:
-    return tries.file_of(settings.state_path / "push", where.path, where.url)
 
 
 def _lock(settings: Config) -> Path:
@@ -162,26 +158,6 @@ def _lock(settings: Config) -> Path:
 
 def _what(settings: Config) -> str:
     return f"a push to `{settings.remote}`"
-
-
-def start_after(settings: Config, one: Store, *, is_new: bool) -> str:
-    """Start a push in the background if *one* has something to send; returns the file that later launches look at.
-
-    Empty where nothing is pushed by itself. Never raises and never waits: a snapshot is safe without it.
-    """
-    if not settings.remote or settings.push != "auto":
-        return ""
-    try:
-        where = remotes.of(settings, one)
-        file = _file(settings, where)
-        now = datetime.now().astimezone()
-        if is_new or (not tries.is_waiting(file, now) and remote.standing(where).unsent):
-            tries.wait(file, one.name, now)
-            command = detached.gitsnap("push", "--background")
-            detached.start(command, repository.original_variables(), str(settings.state_path))
-    except (GitsnapError, OSError):
-        return ""
-    return str(file)
 
 
 @dataclass(frozen=True)
@@ -204,5 +180,5 @@ def waiting(settings: Config, one: Store) -> Waiting | None:
         return None
     where = remotes.of(settings, one)
     stands = remote.standing(where)
-    known = tries.read(_file(settings, where)) or tries.Try(one.name, "")
+    known = tries.read(file_of(settings, one)) or tries.Try(one.name, "")
     return Waiting(stands.unsent, stands.branch, known.since, known.code, known.message, known.hint)

@@ -260,10 +260,8 @@ def _old_files(environment: Environment, steps: Plan, new: Collection[str]) -> l
     prefix = environment.prefix
     found = installed.find(environment.paths)
     going = installed.files_of((one for key in steps.changed for one in found.get(key, ())), prefix)
-    others = installed.files_of(
-        (one for key in found if key not in steps.changed for one in found[key]), prefix
-    )
-    names = (going - others) | set(new)
+    others = (one for key in found if key not in steps.changed for one in found[key])
+    names = (going - installed.also_in(others, going, prefix)) | set(new)
     return sorted(name for name in names if os.path.lexists(prefix / name) and not _is_folder(prefix / name))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gitsnap import config, failure, files, freezefile, glance, good, hint, locations, repository, store
+from gitsnap.actions import pending
 from gitsnap.actions import target as targets
 from gitsnap.actions.target import Target
 from gitsnap.config import Config
@@ -75,20 +76,13 @@ def _save(
     )
     saved = store.save(found.config, plan, patience=patience)
     failure.clear(_failures(), found.key, saved.store.name, str(environment.prefix))
-    seen["push"] = _push(found.config, saved)
-    seen["good"] = "yes" if seen["good"] in good.known(saved.store.path) else ""
+    seen["push"], is_due = pending.note(found.config, saved.store, is_new=saved.is_new)
+    seen["good"] = "yes" if seen["good"] in good.known(saved.store.path / ".git") else ""
     if hint_wanted and hint.split(executable)[1:2] == [str(environment.real_executable)]:
         _leave_hint(found, environment, seen, saved)
+    if is_due:
+        pending.start(found.config)
     return saved
-
-
-def _push(settings: Config, saved: Saved) -> str:
-    """Start a push of a new snapshot in the background; returns the file that says later launches when one is due."""
-    if not settings.remote:
-        return ""
-    from gitsnap.actions import push
-
-    return push.start_after(settings, saved.store, is_new=saved.is_new)
 
 
 def _glance(environment: Environment) -> str:
@@ -213,6 +207,6 @@ def mark_good(found: hint.Hint) -> None:
     repository_ = Path(found.repository)
     data = files.read(repository_ / "current.txt")
     if data is not None:
-        good.mark(repository_, good.blob_of(data))
+        good.mark(repository_ / ".git", good.blob_of(data))
         fields = {name: getattr(found, name) for name in hint.Hint.__slots__}
         _write_hint(found.key, {**fields, "good": "yes"})

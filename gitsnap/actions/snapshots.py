@@ -94,7 +94,7 @@ def _listed(
 ) -> tuple[tuple[Listed, ...], bool]:
     every, more = _chosen(repo, limit, since, package)
     entries = repo.entries(repo.head) if repo.head else {}
-    good = store.known_good(repo)
+    good = repo.good()
     listed = tuple(
         Listed(one, now == _blob(repo, one), one.file_name in entries, _blob(repo, one) in good, changes)
         for one, changes in _with_tags(repo, every)

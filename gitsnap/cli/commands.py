@@ -278,8 +278,8 @@ def tag(name: str | None, snap: str, delete: bool, json_: bool) -> None:
 def run(command: tuple[str, ...], no_mark: bool) -> int:
     """Save, then become COMMAND.
 
-    A save that fails never keeps it from starting. Ends COMMAND well, or lives for 20 seconds, then the packages
-    are known to be good: `gitsnap rollback good` is the way back to them.
+    A save that fails never keeps it from starting. When COMMAND ends with 0, or is alive after 20 seconds, the
+    packages are known to be good: `gitsnap rollback good` is the way back to them.
 
     \b
     Example:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -130,7 +131,26 @@ def cases(made: Scene) -> list[Case]:
     if made.pymodaq:
         command = [made.pymodaq.python, "-c", _PYMODAQ]
         found += [Case("pymodaq changed", command, made.pymodaq.change), Case("pymodaq unchanged", command)]
-    return found
+    return found + (_pushes(made) if os.name != "nt" else [])
+
+
+def _pushes(made: Scene) -> list[Case]:
+    """Return the push of a whole history to an empty repository, and of one snapshot."""
+    environment = made.aged[HISTORIES[1]]
+    remote = environment.prefix.parent / "remote.git"
+    program = made.tool.program("gitsnap")
+    push = ["env", f"GITSNAP_REMOTE_URL={remote}", program, "push", "--env", environment.prefix.name]
+
+    def empty() -> None:
+        shutil.rmtree(remote, ignore_errors=True)
+        subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], env=made.variables, check=True)
+
+    def save() -> None:
+        environment.change()
+        command = made.gitsnap(environment, "save")
+        subprocess.run(command, env=made.variables, stdout=subprocess.DEVNULL, check=True)
+
+    return [Case("first push", push, empty), Case("push of one", push, save)]
 
 
 def scan(made: Scene, count: int, rounds: int) -> float:
@@ -181,6 +201,11 @@ def table(made: Scene, timings: Timings, scans: Mapping[int, float]) -> str:
         pair = f"{name} at {newest}", f"{name} at {oldest}"
         both = _shown(timings.ratio(*pair), 1.1), _shown(timings.cpu_ratio(*pair))
         rows.append(_row(f"{verb}, {newest:,} against {oldest:,}", "≤ 1.1", *both))
+    if "first push" in timings.wall:
+        rows += [
+            _timed(timings, f"first push of {HISTORIES[1]:,} snapshots to a folder", None, "first push"),
+            _timed(timings, "push of one snapshot to a folder", None, "push of one"),
+        ]
     for count, limit in ((SIZES[1], 3), (SIZES[2], 20), (MANY, None)):
         promised = f"≤ {limit} ms" if limit else ""
         rows.append(
