@@ -6,7 +6,7 @@ Until something has changed, this and what it imports load `os` and `sys` alone,
 import os
 import sys
 
-from gitsnap import glance, hint, peek, selection
+from gitsnap import glance, hint, peek, selection, unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ def _is_unchanged(found: hint.Hint, variables: "Mapping[str, str]") -> bool:
         return False
     if found.keep == "no":
         return True
-    return _same_interpreter(found) and hint.tip(found.repository) == found.commit and _same_text(found)
+    if unfinished.unfinished(found.repository) or hint.tip(found.repository) != found.commit:
+        return False
+    return _same_interpreter(found) and _same_text(found)
 
 
 def _push_if_due(waiting: str) -> None:

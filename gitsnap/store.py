@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gitsnap import changes, conda, files, freezefile, message, repository, retention, snap, stamp
+from gitsnap import changes, conda, files, freezefile, message, repository, retention, snap, stamp, unfinished
 from gitsnap.config import Config
-from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UsageError
+from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UnfinishedError, UsageError
 from gitsnap.model import (
     CONDA,
     CURRENT,
@@ -210,6 +210,9 @@ def _writing(store: Store) -> Iterator[Repository]:
 
 
 def _save(store: Store, plan: Plan, *, was_killed: bool) -> Saved:
+    if unfinished.unfinished(str(store.path)):
+        # What the environment holds in the middle of a rollback is no state to keep.
+        raise UnfinishedError(unfinished.MESSAGE, hint=unfinished.HINT)
     look = plan.look()
     anew = not store.exists
     lost = anew and store.path.is_dir() and any(stamp_of(name) for name in os.listdir(store.path))

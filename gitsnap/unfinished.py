@@ -1,7 +1,5 @@
 """Whether a rollback was interrupted: one look at the disk, with `os` alone, for the launch's sake."""
 
-from __future__ import annotations
-
 import os
 
 MESSAGE = "a rollback was interrupted"

@@ -31,6 +31,7 @@ KEYS: dict[tuple[str, ...], set[str]] = {
         "failure",
         "trouble",
         "remote",
+        "unfinished",
     },
     ("log",): {"environment", "snapshots", "more"},
     ("list",): {"environment", "snapshots", "more"},

@@ -112,7 +112,7 @@ def test_an_unchanged_launch_loads_a_handful_of_our_own_modules(saved: Venv) -> 
 
     ours = loaded(*ENTRY, "--python", saved.python) - loaded("-c", "pass")
 
-    names = ["glance", "hint", "launch", "peek", "selection"]
+    names = ["glance", "hint", "launch", "peek", "selection", "unfinished"]
     assert ours - {"_blake2"} == {"gitsnap", *(f"gitsnap.{name}" for name in names)}
 
 

@@ -116,6 +116,8 @@ def _pymodaq(home: Path) -> None:
 
 def _as_a_tool(command: str, lab: Venv) -> str:
     """Name the environment where gitsnap's own would be chosen: the tests run from gitsnap's own."""
+    if command == "gitsnap import":
+        return command
     return command.replace("gitsnap ", f"gitsnap --python {shlex.quote(str(lab.python))} ", 1)
 
 

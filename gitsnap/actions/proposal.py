@@ -62,7 +62,7 @@ def propose(
     _refuse_other_python(environment, goal)
     _refuse_managed(environment)
     steps = _plan(environment, now, goal, only, except_)
-    if not only and (listed := conda_list(target, goal)):
+    if not only and (listed := conda_list(goal)):
         steps = replace(steps, left=(*steps.left, *_conda_left(environment, listed, steps)))
     return Proposal(target, environment, found, goal, steps, sources, installer)
 

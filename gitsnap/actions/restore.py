@@ -131,7 +131,7 @@ def design(
         # A file of another origin names no Python; that of the environment in use will do.
         here = targets.environment_of(target)
         base, version = Python(str(here.real_executable), here.python), here.python
-    listed = conda_list(target, goal)
+    listed = conda_list(goal)
     explicit = conda_tool.read(listed) if listed else None
     program = conda_tool.find(repository.original_variables()) if explicit else None
     if not program:

@@ -105,7 +105,7 @@ def carry_out(
             proposal.installer,
         )
         with progress("saving the environment as it is"):
-            safety = saving._save(  # noqa: SLF001
+            safety = saving.save_target(
                 proposal.target, f"before rollback to {proposal.wanted.label}", patience=store.PATIENCE
             )
         try:
@@ -316,7 +316,7 @@ def _finish(target: Target, found: Store, written: Journal, *, keep_going: bool)
         names = ", ".join(change.name for change in differences.changes) or damage[0]
         raise _undone(target, found, written, GitsnapError(f"the result is not what was planned: {names}"))
     journal.close(found.path)
-    saved = saving._save(target, f"rollback to {written.target}", patience=store.PATIENCE)  # noqa: SLF001
+    saved = saving.save_target(target, f"rollback to {written.target}", patience=store.PATIENCE)
     return RolledBack(
         found,
         written.target,

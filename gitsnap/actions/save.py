@@ -37,7 +37,7 @@ def save(*, python: str | None = None, env: str | None = None, reason: str = "")
     found = targets.find(python, env)
     if not found.config.keep_backup:
         return Switched(next(o.source for o in found.config.origins if o.key == "backup.keep_backup"))
-    saved = _save(found, reason, patience=store.PATIENCE)
+    saved = save_target(found, reason, patience=store.PATIENCE)
     config.remember(found.config)
     return saved
 
@@ -47,9 +47,10 @@ def freeze(*, python: str | None = None, env: str | None = None) -> str:
     return targets.freeze_of(targets.environment_of(targets.find(python, env)))
 
 
-def _save(
+def save_target(
     found: Target, reason: str, *, patience: float, answer: float = 30.0, hint_wanted: bool = True
 ) -> Saved:
+    """Save the environment that was found, whatever the configuration says of keeping; leave the hint."""
     # What the hint says of the environment is read before the freeze: a change in between must be seen again.
     executable = _executable(found)
     environment = targets.environment_of(found, patience=answer)
@@ -151,7 +152,9 @@ def save_for_launch(python: str | None, name: str | None) -> str:
         settings, warning = _settings()
         if settings.keep_backup:
             found = targets.find(python, name, settings)
-            _save(found, "launch", patience=_HOOK_PATIENCE, answer=_HOOK_ANSWER, hint_wanted=not warning)
+            save_target(
+                found, "launch", patience=_HOOK_PATIENCE, answer=_HOOK_ANSWER, hint_wanted=not warning
+            )
         elif not warning:
             # Later launches see at once that nothing is to be saved.
             _write_hint(hint.key_of(python, name, os.environ), _configuration(settings))

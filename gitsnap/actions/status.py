@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitsnap import changes, failure, store
+from gitsnap import changes, failure, store, unfinished
 from gitsnap.actions import push as pushing
 from gitsnap.actions import target as targets
 from gitsnap.actions.push import Waiting
@@ -30,6 +30,8 @@ class Status:
     """What changed since the newest snapshot; everything where there is none."""
     waiting: Waiting | None
     """What is not on the remote; None where none is set."""
+    unfinished: bool
+    """Whether a rollback was interrupted."""
 
 
 def status(*, python: str | None = None, env: str | None = None) -> Status:
@@ -53,6 +55,7 @@ def status(*, python: str | None = None, env: str | None = None) -> Status:
         newest,
         drift,
         pushing.waiting(target.config, found),
+        unfinished.unfinished(str(found.path)),
     )
 
 

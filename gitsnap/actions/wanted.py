@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from gitsnap import config, requirement, snap, store
+from gitsnap import config, requirement, snap
 from gitsnap.actions import target as targets
 from gitsnap.actions.state import State, resolve
 from gitsnap.actions.target import Target
-from gitsnap.errors import GitsnapError, NotFoundError, UsageError
-from gitsnap.model import CONDA
+from gitsnap.errors import NotFoundError, UsageError
 from gitsnap.requirement import Requirement, Text
 
 
@@ -65,15 +63,9 @@ def _machine(parsed: snap.Snap) -> str | None:
     return parsed.machine if isinstance(parsed, snap.Elsewhere) else None
 
 
-def conda_list(target: Target, goal: Wanted) -> str:
+def conda_list(goal: Wanted) -> str:
     """Return the explicit list that conda's part of a snapshot has; empty where it has none."""
-    one = goal.state.snapshot
-    found = store.named(target.config, one.environment) if one else None
-    if one is None or found is None or not found.exists:
-        return ""
-    with suppress(GitsnapError), store.reading(found) as repo:
-        return (repo.read(one.commit, CONDA) or b"").decode("utf-8", "replace")
-    return ""
+    return (goal.state.conda or b"").decode("utf-8", "replace")
 
 
 def refuse_source(lines: Sequence[str]) -> None:

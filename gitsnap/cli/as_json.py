@@ -122,6 +122,7 @@ def status(result: Status) -> Json:
         "failure": _failure(result.failure) if result.failure else None,
         "trouble": result.trouble.message if result.trouble else None,
         "remote": _waiting(result.waiting) if result.waiting else None,
+        "unfinished": result.unfinished,
     }
 
 

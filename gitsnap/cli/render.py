@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gitsnap import stamp
+from gitsnap import stamp, unfinished
 from gitsnap.model import Change, Diff, Kind, printable
 
 if TYPE_CHECKING:
@@ -186,6 +186,8 @@ def status(result: Status) -> None:
     if result.failure:
         answer(_paint(f"launches have failed since {result.failure.time}:", "31"))
         answer(f"  {printable(result.failure.message, 500)}\n")
+    if result.unfinished:
+        answer(f"{_paint(unfinished.MESSAGE, '31')}: {unfinished.HINT}\n")
     where = result.environment.prefix if result.environment else "?"
     answer(f"environment  {result.store.name} ({printable(str(where), 500)})")
     if result.environment:
