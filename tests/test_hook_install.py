@@ -223,6 +223,23 @@ def test_the_list_tells_what_became_of_a_hook(made: Venv, cli: Cli) -> None:
     assert cli("hook", "list", "--json").json["hooks"] == []
 
 
+def test_an_environment_made_anew_loses_the_hook_and_the_list_says_so(tmp_path: Path, cli: Cli) -> None:
+    """`python -m venv` writes its scripts once more; installing again puts the hook back."""
+    place = Venv(tmp_path / "lab")
+    venv.create(place.prefix, with_pip=False)
+    cli.ok("--python", place.python, "hook", "install", "venv")
+
+    def states() -> set[str]:
+        [hook] = cli("hook", "list", "--json").json["hooks"]
+        return {one["state"] for one in hook["files"]}
+
+    assert states() == {"intact"}
+    venv.create(place.prefix, with_pip=False)
+    assert states() == {"overwritten"}
+    cli.ok("--python", place.python, "hook", "install", "venv")
+    assert states() == {"intact"}
+
+
 def test_a_signed_script_is_named(lab: Venv, cli: Cli) -> None:
     """Where only signed scripts may run, PowerShell would refuse it from then on."""
     (lab.prefix / "bin" / "Activate.ps1").write_bytes(b"x\r\n# SIG # Begin signature block\r\n")

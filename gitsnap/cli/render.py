@@ -318,6 +318,10 @@ def checked(result: Checked) -> None:
 
 def config(result: Config) -> None:
     """Print each effective value and where it comes from."""
-    for origin in result.origins:
-        value = str(origin.value).lower() if isinstance(origin.value, bool) else origin.value
-        answer(f"{origin.key:20}  {value!s:14}  {origin.source}")
+    rows = [
+        (o.key, str(o.value).lower() if isinstance(o.value, bool) else str(o.value), o.source)
+        for o in result.origins
+    ]
+    width = max(len(value) for _, value, _ in rows)
+    for key, value, source in rows:
+        answer(f"{key:18}  {value:{width}}  {source}")
