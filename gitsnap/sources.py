@@ -265,9 +265,7 @@ def _git_source(name: str, location: str, pin: str, root: str, git: str) -> tupl
         start = f"# Editable Git install ({pin}) with either a deleted local remote or invalid URI:"
         return [start, f"# '{without_user(remote)}'"], ""
     if ("extensions.refstorage", "reftable") in settings:
-        return [
-            f"# Editable Git install whose commit cannot be read, its refs are in a reftable ({pin})"
-        ], ""
+        return [f"# Editable Git install whose commit cannot be read, its refs are in a reftable ({pin})"], ""
     commit = _commit(git, common)
     if commit is None:
         return [_UNKNOWN], ""
