@@ -29,21 +29,28 @@ def gitsnap(*arguments: str) -> list[str]:
 def start(command: "Sequence[str]", variables: "Mapping[str, str]", folder: str) -> bool:
     """Start *command* so that it outlives this process and holds none of its pipes; tell whether it started."""
     if os.name != "nt":
-        return _start(command, variables, folder, start_new_session=True)
+        # A shell in between ends at once: neither we nor the command that we become has a child to wait for.
+        between = _start(
+            ["/bin/sh", "-c", '"$@" &', "sh", *command], variables, folder, start_new_session=True
+        )
+        return between is not None and between.wait() == 0
     # Where a job of the caller's would end it with the caller, it leaves the job if it may.
-    return _start(command, variables, folder, creationflags=_APART | _BREAKAWAY) or _start(
+    child = _start(command, variables, folder, creationflags=_APART | _BREAKAWAY) or _start(
         command, variables, folder, creationflags=_APART
     )
+    if child:
+        # It is meant to outlive us: without this Python warns that it still runs.
+        child.returncode = 0
+    return child is not None
 
 
-def _start(command: "Sequence[str]", variables: "Mapping[str, str]", folder: str, **how: "Any") -> bool:
+def _start(
+    command: "Sequence[str]", variables: "Mapping[str, str]", folder: str, **how: "Any"
+) -> "subprocess.Popen[bytes] | None":
     null = subprocess.DEVNULL
     try:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             command, stdin=null, stdout=null, stderr=null, env=variables, cwd=folder, **how
         )
     except OSError:
-        return False
-    # It is meant to outlive us: without this Python warns that it still runs.
-    child.returncode = 0
-    return True
+        return None

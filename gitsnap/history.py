@@ -14,7 +14,8 @@ from datetime import datetime
 from gitsnap import changes, files, freezefile, message, repository, retention, stamp, store
 from gitsnap.errors import GitsnapError
 from gitsnap.model import CURRENT, Diff, Freeze, Snapshot, stamp_of, stamped_name
-from gitsnap.repository import BRANCH, Entry, Repository
+from gitsnap.oddstate import BRANCH
+from gitsnap.repository import Entry, Repository
 from gitsnap.store import Store
 from gitsnap.stream import Draft, Kept
 

@@ -10,22 +10,19 @@ import contextlib
 import errno
 import hashlib
 import io
-import itertools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitsnap import files, good, hint, message
+from gitsnap import detached, files, good, hint, message, oddstate
 from gitsnap.errors import (
     ForeignOwnerError,
     GitLockedError,
@@ -34,12 +31,12 @@ from gitsnap.errors import (
     RepositoryError,
 )
 from gitsnap.model import Snapshot, printable
+from gitsnap.oddstate import BRANCH, damaged, quoted
 from gitsnap.stream import Draft, written
 
 if TYPE_CHECKING:
     import git
 
-BRANCH = "refs/heads/main"
 OLDEST_GIT = (2, 32)
 _NOTHING = "0" * 40
 _SCAFFOLD = "refs/gitsnap/scaffold"
@@ -48,8 +45,6 @@ _OUR_LOCKS = ("index.lock", "HEAD.lock", "refs/heads/main.lock")
 _OUR_FOLDERS = ("", ".git", ".git/info", ".git/gitsnap", ".git/refs/heads")
 _LOCK_PATIENCE = 2.0
 _LOG_LINE = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) ")
-_MISSING = re.compile(r"missing blob ([0-9a-f]{40})")
-_NAME_LENGTH = 38
 # Where a disk is full git does not always say so, but what it could not write.
 _UNWRITABLE = (
     "No space left",
@@ -69,20 +64,8 @@ _LOOSE_LIMIT = 500
 _INSTALL_GIT = "install git: https://git-scm.com/downloads (`apt install git`, `winget install Git.Git`, `xcode-select --install`)"
 _SETTINGS = "[core]\n\tautocrlf = false\n[gc]\n\tauto = 500\n"
 _EXCLUDED = f".*{files.PART}\n.git.broken-*\n"
-_MOVE = "move" if os.name == "nt" else "mv"
 # Git's variables as `isolate_process` found them; nothing in a host's process.
 _TAKEN: list[dict[str, str]] = []
-_UNFINISHED = {
-    "MERGE_HEAD": ("a merge", "merge --abort"),
-    "rebase-merge": ("a rebase", "rebase --abort"),
-    "rebase-apply": ("a rebase", "rebase --abort"),
-    "CHERRY_PICK_HEAD": ("a cherry-pick", "cherry-pick --abort"),
-    "REVERT_HEAD": ("a revert", "revert --abort"),
-}
-
-
-class DamagedError(RepositoryError):
-    """A repository that git cannot read, and that a repair may mend."""
 
 
 class GitKilledError(RepositoryError):
@@ -211,7 +194,7 @@ def is_complete(path: Path) -> bool:
 
 def create(path: Path) -> None:
     """Make an empty repository at *path*, or complete a half-made one."""
-    _refuse_odd_place(path)
+    oddstate.refuse_place(path)
     files.make_folder(path)
     runner = _git().Git(str(path))
     runner.update_environment(**_variables(path))
@@ -238,7 +221,7 @@ def opened(path: Path) -> Iterator[Repository]:
 
     Raises RepositoryError for a state that gitsnap must not touch, with the command that mends it.
     """
-    _refuse_odd_state(path)
+    oddstate.refuse(path)
     _refuse_foreign_owner(path)
     git = _git()
     with _translated(path):
@@ -264,19 +247,19 @@ class Repository:
         """The newest commit of `main`, or None before the first; a broken branch is an error, never "none"."""
         loose = files.read(self.path / ".git" / BRANCH)
         if loose is not None and not re.fullmatch(rb"[0-9a-f]{40}\s*", loose):
-            raise _damaged(self.path, f"`.git/{BRANCH}` names no commit")
+            raise damaged(self.path, f"`.git/{BRANCH}` names no commit")
         return hint.tip(str(self.path))
 
     @property
     def has_lost_branch(self) -> bool:
         """Whether there is no `main` though its log tells of commits."""
-        return self.head is None and bool(_logged(self.path))
+        return self.head is None and bool(logged(self.path))
 
     def put_branch_back(self) -> str:
         """Point a lost `main` at the last commit of its log; a second history never begins beside a lost one."""
         good = last_good_commit(self.path)
         if good is None:
-            raise _damaged(self.path, "the branch `main` is lost")
+            raise damaged(self.path, "the branch `main` is lost")
         reset_branch(self.path, good)
         return good
 
@@ -511,77 +494,6 @@ class Repository:
         return lines if status else []
 
 
-def mend_head(path: Path) -> list[str]:
-    """Let `.git/HEAD` name `main` again where it is lost or cannot be read; a repair."""
-    try:
-        _refuse_odd_state(path)
-    except DamagedError:
-        files.write(path / ".git" / "HEAD", f"ref: {BRANCH}\n".encode("ascii"))
-        return ["`.git/HEAD` was broken; it names `main` again"]
-    return []
-
-
-def mend_index(path: Path) -> list[str]:
-    """Keep an index aside that git cannot read; a repair, after which a save writes a new one."""
-    index = path / ".git" / "index"
-    if not index.exists() or _runs(path, "ls_files", "--cached"):
-        return []
-    return [f"git's index was broken; it is kept as `{_put_aside(index)}`"]
-
-
-def mend_objects(path: Path, contents: Iterable[bytes], problems: Iterable[str]) -> list[str]:
-    """Keep unreadable loose objects aside, and store files again that are lost by *problems*; a repair.
-
-    *contents*: those of the files in the folder, which are what most of the objects hold.
-    """
-    lines = []
-    folder = path / ".git" / "gitsnap" / "broken"
-    broken = [place for place in (path / ".git" / "objects").glob("??/*") if not _is_readable(place)]
-    for place in broken:
-        folder.mkdir(parents=True, exist_ok=True)
-        place.replace(folder / f"{place.parent.name}{place.name}")
-    if broken:
-        lines.append(f"{_counted(broken, 'broken object')} kept in `{folder}`")
-    wanted = {f"{place.parent.name}{place.name}" for place in broken}
-    wanted |= {found[1] for line in problems if (found := _MISSING.match(line))}
-    lost = [data for data in contents if blob_id(data) in wanted]
-    for data in lost:
-        with tempfile.TemporaryFile() as stream:
-            stream.write(data)
-            stream.seek(0)
-            _runs(path, "hash_object", "-w", "--stdin", istream=stream)
-    if lost:
-        lines.append(f"{_counted(lost, 'lost object')} stored again from the folder")
-    return lines
-
-
-def _counted(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
-def mend_branch(path: Path) -> list[str]:
-    """Put `main` back to the newest commit of its log that can be read whole; a repair.
-
-    Where that leaves commits out, a copy of all there was is kept aside, and the logs that name them go with it.
-    """
-    good = last_good_commit(path)
-    if good is None:
-        return []
-    kept = ""
-    if _logged(path)[-1] != good:
-        copy = _free(path / ".git")
-        shutil.copytree(path / ".git", copy, symlinks=True)
-        shutil.rmtree(path / ".git" / "logs")
-        kept = f"; what there was is kept as `{copy}`"
-    reset_branch(path, good)
-    return [f"the branch was broken; it is at its last good commit {good[:10]} again{kept}"]
-
-
-def put_history_aside(path: Path) -> list[str]:
-    """Keep a history aside that cannot be read, so that a new one can begin; the last resort of a repair."""
-    return [f"the history could not be read; it is kept as `{_put_aside(path / '.git')}`"]
-
-
 def reset_branch(path: Path, commit: str) -> None:
     """Point `main` at *commit*, whatever a broken or lost ref said."""
     files.write(path / ".git" / BRANCH, f"{commit}\n".encode("ascii"))
@@ -590,17 +502,17 @@ def reset_branch(path: Path, commit: str) -> None:
 def last_good_commit(path: Path) -> str | None:
     """Return the newest commit in the branch's log of which nothing is missing."""
     return next(
-        (one for one in reversed(_logged(path)) if _runs(path, "rev_list", "--objects", "--quiet", one)), None
+        (one for one in reversed(logged(path)) if runs(path, "rev_list", "--objects", "--quiet", one)), None
     )
 
 
-def _logged(path: Path) -> list[str]:
+def logged(path: Path) -> list[str]:
     """Return the commits that `main` was at, by its log, oldest first."""
     log = files.read(path / ".git" / "logs" / BRANCH) or b""
     return [found[1].decode("ascii") for line in log.splitlines() if (found := _LOG_LINE.match(line))]
 
 
-def _runs(path: Path, command: str, *arguments: str, **options: Any) -> bool:
+def runs(path: Path, command: str, *arguments: str, **options: Any) -> bool:
     """Tell whether a git command ends well in the repository at *path*, whatever state that is in."""
     runner = _git().Git(str(path))
     runner.update_environment(**_variables(path))
@@ -608,29 +520,6 @@ def _runs(path: Path, command: str, *arguments: str, **options: Any) -> bool:
         *arguments, with_extended_output=True, with_exceptions=False, **options
     )
     return bool(status == 0)
-
-
-def _is_readable(place: Path) -> bool:
-    """Tell whether a loose object is what its name says."""
-    if len(place.name) != _NAME_LENGTH:
-        return True
-    try:
-        data = zlib.decompress(place.read_bytes())
-    except (zlib.error, OSError):
-        return False
-    return hashlib.sha1(data, usedforsecurity=False).hexdigest() == place.parent.name + place.name
-
-
-def _put_aside(place: Path) -> Path:
-    kept = _free(place)
-    place.replace(kept)
-    return kept
-
-
-def _free(place: Path) -> Path:
-    """Return a name beside *place* that nothing has."""
-    names = (place.with_name(f"{place.name}.broken-{number}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
 
 
 def patch(before: tuple[str, bytes], after: tuple[str, bytes], *, colour: bool) -> str:
@@ -703,21 +592,8 @@ def needs_maintenance(path: Path) -> bool:
 def start_maintenance(path: Path) -> None:
     """Start git's packing, detached, under git's own `gc.pid` lock; failing to is harmless."""
     settings = ["-c", f"gc.auto={_LOOSE_LIMIT}", "-c", "gc.autoDetach=false"]
-    start_detached(["git", *settings, "gc", "--auto", "--quiet"], {**os.environ, **_variables(path)}, path)
-
-
-def start_detached(command: Sequence[str], variables: Mapping[str, str], folder: Path) -> None:
-    """Start *command* so that it outlives this process and holds none of its pipes."""
-    how: dict[str, Any] = {"start_new_session": True}
-    if os.name == "nt":
-        how = {"creationflags": 0x08000200}  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP
-    null = subprocess.DEVNULL
-    with contextlib.suppress(OSError):
-        child = subprocess.Popen(
-            command, stdin=null, stdout=null, stderr=null, env=variables, cwd=folder, **how
-        )
-        # It may outlive us; where we outlive it, as a library in a long session, it must not stay a zombie.
-        threading.Thread(target=child.wait, daemon=True).start()
+    command = ["git", *settings, "gc", "--auto", "--quiet"]
+    detached.start(command, {**os.environ, **_variables(path)}, str(path))
 
 
 def _plain(text: str) -> str:
@@ -741,70 +617,6 @@ def _sync(path: Path) -> None:
             os.close(handle)
 
 
-def _quoted(place: Path | str) -> str:
-    """Return a path as every shell takes it."""
-    return f'"{place}"' if " " in str(place) else str(place)
-
-
-def _moving(place: Path, ending: str) -> str:
-    """Return the command that moves *place* away."""
-    return f"{_MOVE} {_quoted(place)} {_quoted(f'{place}{ending}')}"
-
-
-def _refuse_odd_place(path: Path) -> None:
-    """Raise RepositoryError where something else is than a repository with files, or room for one."""
-    git = path / ".git"
-    if path.exists() and not path.is_dir():
-        raise RepositoryError(
-            f"`{path}` is a file, not a repository", hint=f"`{_moving(path, '.old')}`, then `gitsnap save`"
-        )
-    if git.exists() and not git.is_dir():
-        raise RepositoryError(
-            f"`{git}` is a file, not a folder", hint=f"`{_moving(git, '.old')}`, then `gitsnap save`"
-        )
-    if not git.exists() and (path / "HEAD").exists() and (path / "objects").is_dir():
-        raise RepositoryError(
-            f"`{path}` is a bare repository, and gitsnap needs a folder with files",
-            hint=f"`{_moving(path, '.git')}`, then `git clone {_quoted(str(path) + '.git')} {_quoted(path)}`",
-        )
-
-
-def _refuse_odd_state(path: Path) -> None:
-    """Raise RepositoryError where gitsnap would have to guess; the hint is the command that mends it."""
-    git = path / ".git"
-    _refuse_odd_place(path)
-    if not git.is_dir():
-        raise RepositoryError(f"`{path}` is no repository", hint="`gitsnap save` makes one")
-    for name, (what, command) in _UNFINISHED.items():
-        if (git / name).exists():
-            raise RepositoryError(
-                f"{what} is half done in `{path}`", hint=f"`git -C {_quoted(path)} {command}`"
-            )
-    _refuse_other_branch(path, git)
-
-
-def _refuse_other_branch(path: Path, git: Path) -> None:
-    try:
-        head = (git / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        head = ""
-    if head == f"ref: {BRANCH}":
-        return
-    if head.startswith("ref: refs/heads/"):
-        branch = printable(head.removeprefix("ref: refs/heads/"))
-        raise RepositoryError(
-            f"branch `{branch}` is checked out in `{path}`", hint=f"`git -C {_quoted(path)} switch main`"
-        )
-    if re.fullmatch(r"[0-9a-f]{40}", head):
-        raise RepositoryError(
-            f"a single commit is checked out in `{path}`", hint=f"`git -C {_quoted(path)} switch main`"
-        )
-    raise _damaged(path, "`.git/HEAD` cannot be read")
-
-
-_REPAIR = "`gitsnap check --repair` mends what can be mended and keeps the rest aside"
-
-
 def _refuse_foreign_owner(path: Path) -> None:
     """Raise ForeignOwnerError where git itself would not trust the folder; the user's safe.directory counts."""
     if os.name != "nt" and all(place.stat().st_uid == os.geteuid() for place in (path, path / ".git")):
@@ -823,7 +635,7 @@ def _refuse_foreign_owner(path: Path) -> None:
         if answer.returncode and b"dubious ownership" in answer.stderr:
             raise ForeignOwnerError(
                 f"the repository `{path}` belongs to another user",
-                hint=f"if you trust it: `git config --global --add safe.directory {_quoted(path)}`",
+                hint=f"if you trust it: `git config --global --add safe.directory {quoted(path)}`",
             )
 
 
@@ -845,7 +657,7 @@ def _translated(path: Path) -> Iterator[None]:
         if isinstance(error, git.GitCommandError):
             raise _git_error(path, error) from error
         if isinstance(error, (git.GitError, gitdb.exc.ODBError, ValueError, IndexError, AssertionError)):
-            raise _damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
         raise
 
 
@@ -868,7 +680,7 @@ def _system_error(path: Path, error: OSError) -> GitsnapError:
         return GitLockedError(
             f"git is at work in `{path}`: {printable(str(error))}", hint="try again when it has ended"
         )
-    return _damaged(path, str(error))
+    return damaged(path, str(error))
 
 
 def _git_error(path: Path, error: Any) -> GitsnapError:
@@ -888,8 +700,4 @@ def _git_error(path: Path, error: Any) -> GitsnapError:
         return GitLockedError(
             f"git is at work in `{path}`: {printable(words)}", hint="try again when it has ended"
         )
-    return _damaged(path, words)
-
-
-def _damaged(path: Path, reason: str) -> DamagedError:
-    return DamagedError(f"the repository `{path}` is damaged: {printable(reason)}", hint=_REPAIR)
+    return damaged(path, words)

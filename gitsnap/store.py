@@ -11,7 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gitsnap import changes, conda, files, freezefile, message, repository, retention, snap, stamp, unfinished
+from gitsnap import (
+    changes,
+    conda,
+    files,
+    freezefile,
+    mending,
+    message,
+    oddstate,
+    repository,
+    retention,
+    snap,
+    stamp,
+    unfinished,
+)
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, NoRepositoryError, NotFoundError, UnfinishedError, UsageError
 from gitsnap.model import (
@@ -677,11 +690,11 @@ def mend(store: Store) -> tuple[str, ...]:
     with _locked(store):
         texts = {files.read(path / name) or b"" for name in os.listdir(path) if is_ours(name)}
         remedies: tuple[Callable[[], list[str]], ...] = (
-            lambda: repository.mend_head(path),
-            lambda: repository.mend_index(path),
-            lambda: repository.mend_objects(path, texts, problems),
-            lambda: repository.mend_branch(path),
-            lambda: repository.put_history_aside(path),
+            lambda: mending.head(path),
+            lambda: mending.index(path),
+            lambda: mending.objects(path, texts, problems),
+            lambda: mending.branch(path),
+            lambda: mending.history(path),
         )
         for remedy in remedies:
             problems = _damages(store)
@@ -695,5 +708,5 @@ def _damages(store: Store) -> list[str]:
     try:
         with repository.opened(store.path) as repo:
             return repo.problems()
-    except repository.DamagedError as error:
+    except oddstate.DamagedError as error:
         return [error.message]

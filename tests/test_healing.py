@@ -11,7 +11,7 @@ import pytest
 from gitsnap import check, store
 from gitsnap.actions.check import Checked
 from gitsnap.model import CURRENT
-from gitsnap.repository import DamagedError
+from gitsnap.oddstate import DamagedError
 from tests.conftest import Cli, Venv, git
 from tests.keeper import START, Keeper
 

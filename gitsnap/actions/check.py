@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitsnap import repository, store
+from gitsnap import oddstate, repository, store
 from gitsnap.actions import save as saving
 from gitsnap.actions import target as targets
 from gitsnap.errors import NoRepositoryError
@@ -46,7 +46,7 @@ def check(*, python: str | None = None, env: str | None = None, repair: bool = F
                 tuple(_strays(found, repo)),
             )
             count = 0 if problems else len(repo.snapshots())
-    except repository.DamagedError as error:
+    except oddstate.DamagedError as error:
         problems, strays, count = (error.message,), (), 0
     return Checked(found, count, problems, strays, done)
 
