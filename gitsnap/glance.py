@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Name and version stand at the top of METADATA; a head that lacks one of them is not plain.
 _HEAD = 512
+_BENEATH = {os.open, os.access} <= os.supports_dir_fd
 
 
 def glance(paths: "Sequence[str]") -> str:
@@ -34,21 +35,38 @@ def glance(paths: "Sequence[str]") -> str:
         infos = [entry for entry in entries if entry[-5:].lower() in {"-info", "-link"}]
         if path[-4:].lower() == ".egg" or not all(entry.endswith(".dist-info") for entry in infos):
             return ""
-        for entry in infos:
-            head = _head(os.path.join(path, entry))
-            if not head:
-                return ""
-            parts += (os.fsencode(entry), head)
+        heads = _heads(path, infos)
+        if len(heads) < len(infos):
+            return ""
+        parts += (os.fsencode("/".join(infos)), *heads)
     return digest(b"\0".join(parts))
 
 
-def _head(info: str) -> bytes:
-    """Return the first bytes of a distribution's METADATA; none where they do not tell all."""
-    head = peek.read(info + "/METADATA", _HEAD)
-    # The last line of a full head may be cut: it tells nothing.
-    lines = head if len(head) < _HEAD else head[: head.rfind(b"\n")]
-    plain = head.startswith(b"Metadata-Version:") and b"\nName: " in lines and b"\nVersion: " in lines
-    return head if plain and not os.access(info + "/direct_url.json", os.F_OK) else b""
+def _heads(path: str, infos: "list[str]") -> "list[bytes]":
+    """Return the first bytes of each METADATA, up to the first distribution that is not plain.
+
+    Where the system can, names begin at the open folder: it need not walk the same long path a thousand times.
+    """
+    folder = os.open(path, os.O_RDONLY) if infos and _BENEATH else None
+    start = "" if _BENEATH else path + os.sep
+    heads = []
+    try:
+        for info in infos:
+            head = peek.read(f"{start}{info}/METADATA", _HEAD, folder)
+            if not _is_plain(head) or os.access(f"{start}{info}/direct_url.json", os.F_OK, dir_fd=folder):
+                break
+            heads.append(head)
+    finally:
+        if folder is not None:
+            os.close(folder)
+    return heads
+
+
+def _is_plain(head: bytes) -> bool:
+    """Tell whether the first bytes of METADATA hold name and version; a line that may be cut tells nothing."""
+    end = len(head) if len(head) < _HEAD else head.rfind(b"\n")
+    named = head.find(b"\nName: ", 0, end) > 0 and head.find(b"\nVersion: ", 0, end) > 0
+    return named and head.startswith(b"Metadata-Version:")
 
 
 def witness(prefix: str, folders: "Sequence[str]") -> str:

@@ -9,10 +9,13 @@ for _flag in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
     _FLAGS |= getattr(os, _flag, 0)
 
 
-def read(path: str, limit: int) -> bytes:
-    """Return the first bytes of a file; none if it is missing, unreadable or no file."""
+def read(path: str, limit: int, folder: int | None = None) -> bytes:
+    """Return the first bytes of a file; none if it is missing, unreadable or no file.
+
+    *path* begins at the open *folder*, if one is given.
+    """
     try:
-        handle = os.open(path, _FLAGS)
+        handle = os.open(path, _FLAGS, dir_fd=folder)
     except (OSError, ValueError):
         return b""
     try:
