@@ -20,8 +20,8 @@ def compare(before: Freeze, after: Freeze) -> Diff:
     named = {_key(change) for change in changes}
     # Where one side has no list, as a plain file has none, nothing is known to have changed.
     conda = _changes(before.conda, after.conda) if before.conda and after.conda else ()
-    python = None if before.version == after.version else (before.version, after.version)
-    executable = None if before.executable == after.executable else (before.executable, after.executable)
+    python = _moved(before.version, after.version)
+    executable = _moved(before.executable, after.executable)
     return Diff(changes, python, executable, tuple(one for one in conda if _key(one) not in named))
 
 
@@ -30,6 +30,11 @@ def _changes(before: Iterable[Distribution], after: Iterable[Distribution]) -> t
     new = {item.key: item for item in after}
     pairs = ((old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()))
     return tuple(change for pair in pairs if (change := _change(*pair)))
+
+
+def _moved(before: str, after: str) -> tuple[str, str] | None:
+    """Return both values if they are known and differ."""
+    return (before, after) if before and after and before != after else None
 
 
 def only(diff: Diff, name: str) -> Diff:

@@ -68,7 +68,7 @@ def _limit(value: Any) -> int:
             raise ValueError("must be a whole number, 1 or more")
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("must be a whole number, 1 or more; snapshots are never all deleted")
+        raise ValueError("must be a whole number, 1 or more")
     return value
 
 

@@ -9,6 +9,8 @@ from gitsnap.model import Distribution, Freeze
 
 _EXECUTABLE = "# executable: "
 _VERSION = "# version: "
+UNKNOWN = "unknown"
+"""Stands in a header line of an imported file that had none."""
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*===?\s*(?P<version>\S+)\Z")
 _DIRECT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*@\s*(?P<source>\S.*)\Z")
 _EGG = re.compile(r"[#&]egg=(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -48,6 +50,8 @@ def parse(text: str) -> Freeze:
         elif line:
             found.extend(_distribution(line, note))
             note = None
+    # What was imported from a plain list says that it does not know.
+    executable, version = ("" if value == UNKNOWN else value for value in (executable, version))
     return Freeze(executable, version, tuple(found))
 
 

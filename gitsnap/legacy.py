@@ -13,7 +13,6 @@ from gitsnap.errors import UntrustedTextError
 from gitsnap.line import lost, redact
 from gitsnap.model import printable
 
-UNKNOWN = "unknown"
 """Stands in the header for what a file does not say."""
 LARGEST = 1 << 20
 """What is larger is no freeze; measurements are often named by a date too."""
@@ -113,7 +112,7 @@ class Reader:
             return Unreadable("it names no package: its freeze had failed")
         ordered = sorted(found, key=lambda entry: entry.key)
         every = tuple(line for entry in ordered for line in entry.lines)
-        return Dated(executable or UNKNOWN, version or UNKNOWN, every)
+        return Dated(executable or freezefile.UNKNOWN, version or freezefile.UNKNOWN, every)
 
     def _entries(self, lines: Sequence[str], start: int) -> list[_Entry] | Unreadable:
         found: dict[str, _Entry] = {}

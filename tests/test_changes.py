@@ -58,6 +58,14 @@ def test_another_python_is_a_change_of_its_own() -> None:
     assert not diff.changes
 
 
+def test_a_python_that_is_not_known_is_no_change() -> None:
+    """A plain list of `pip freeze` that was imported does not say which Python it was of."""
+    unknown = freezefile.parse("# executable: unknown\n# version: unknown\n\na==1\n")
+
+    assert unknown.python == ""
+    assert not compare(unknown, freezefile.parse(HEAD + "a==1\n"))
+
+
 def test_one_package_can_be_taken_out_of_a_diff() -> None:
     """The history of one package asks for it by its canonical name."""
     diff = compare(freezefile.parse("A.b==1\nc==1"), freezefile.parse("A.b==2\nc==2"))

@@ -19,7 +19,7 @@ import gitsnap
 from gitsnap import conda, installer, journal, selection
 from gitsnap.actions import proposal
 from gitsnap.actions import rollback as rolling
-from gitsnap.errors import GitsnapError, UnobtainableError, UntrustedTextError, UsageError
+from gitsnap.errors import GitsnapError, NotFoundError, UnobtainableError, UntrustedTextError, UsageError
 from gitsnap.installer import Sources
 from tests.conftest import Cli, Venv
 from tests.wheels import BACKENDS, FULL, Lab, needs_pip, wheel
@@ -247,6 +247,23 @@ def test_gitsnap_and_what_it_needs_are_kept(place: Lab, monkeypatch: pytest.Monk
     assert result.is_complete
     assert place.versions.keys() == {"aa", "bb"}
     assert (place.venv.site / "gitsnap" / "part.py").exists()
+
+
+def test_a_snapshot_that_differs_in_what_gitsnap_needs_alone_is_passed_over(
+    place: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going back to it would change nothing, and so would each further rollback."""
+    place.make(gitpython="3.0.0 3.1.0", gitsnap="0.1")
+    place.install("gitpython==3.0.0", "gitsnap==0.1")
+    gitsnap.save(python=str(place.venv.python))
+    place.install("gitpython==3.1.0")
+    monkeypatch.setattr(sys, "prefix", str(place.venv.prefix))
+
+    with pytest.raises(NotFoundError, match="no snapshot differs"):
+        back(place)
+
+    place.install("cc==1.0")
+    assert [change.name for change in back(place).changes.changes] == ["cc"]
 
 
 def test_another_python_is_refused_with_the_way_out(place: Lab, tmp_path: Path) -> None:

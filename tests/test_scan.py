@@ -772,7 +772,7 @@ def test_unreadable_metadata_is_not_an_error(tmp_path: Path, monkeypatch: pytest
     dist(tmp_path, "Foo_Bar-1.0")
     real = os.open
 
-    def denied(path: str, flags: int) -> int:
+    def denied(path: str, flags: int, dir_fd: int | None = None) -> int:
         if path.endswith("METADATA"):
             raise PermissionError(13, "Permission denied", path)
         return real(path, flags)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsnap import snap
 from gitsnap.actions import target as targets
 from gitsnap.errors import GitsnapError, InterpreterError, NotFoundError
 from tests.conftest import Cli, Venv
@@ -112,3 +113,11 @@ def test_a_python_that_fails_is_an_error_of_every_verb_that_needs_it(
     for verb in ("save", "freeze", "status", "diff"):
         ran = cli("--python", lab.python, verb)
         assert (ran.code, ran.out) == (1, ""), ran
+
+
+def test_states_that_name_their_own_place_need_no_environment() -> None:
+    """`gitsnap diff pc-one/lab: old.txt` works where nothing is active; `now` is another matter."""
+    elsewhere = [snap.parse("pc-one/lab:"), snap.parse("old.txt")]
+
+    assert targets.find_for(elsewhere, None, None).python is None
+    assert targets.find_for([*elsewhere, snap.parse("now")], None, None).python is not None

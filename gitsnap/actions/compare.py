@@ -23,8 +23,9 @@ def compare(
     before: str = "latest", after: str = "now", *, python: str | None = None, env: str | None = None
 ) -> Comparison:
     """Return what changed from SNAP *before* to SNAP *after*; both are found before anything is compared."""
-    target = targets.find(python, env)
-    first, second = (resolve(target, wanted) for wanted in (snap.parse(before), snap.parse(after)))
+    pair = (snap.parse(before), snap.parse(after))
+    target = targets.find_for(pair, python, env)
+    first, second = (resolve(target, wanted) for wanted in pair)
     return Comparison(first, second, changes.compare(first.freeze, second.freeze))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,19 +58,30 @@ def propose(
     found = store.of(target.config, environment)
     journal.refuse_unfinished(found.path)
     now = requirement.parse(targets.freeze_of(environment)).requirements
-    goal = wanted(target, snap) if snap else _newest_other(target, found, now, environment.python)
+
+    def steps_to(goal: Wanted) -> Plan:
+        return _plan(environment, now, goal, only, except_)
+
+    goal = wanted(target, snap) if snap else _newest_other(target, found, now, environment, steps_to)
     _refuse_other_python(environment, goal)
     _refuse_managed(environment)
-    steps = _plan(environment, now, goal, only, except_)
+    steps = steps_to(goal)
     if not only and (listed := conda_list(goal)):
         steps = replace(steps, left=(*steps.left, *_conda_left(environment, listed, steps)))
     return Proposal(target, environment, found, goal, steps, sources, installer)
 
 
 def _newest_other(
-    target: Target, found: Store, now: tuple[Requirement, ...], python: tuple[int, int, int]
+    target: Target,
+    found: Store,
+    now: tuple[Requirement, ...],
+    environment: Environment,
+    steps_to: Callable[[Wanted], Plan],
 ) -> Wanted:
-    """Return the newest snapshot that holds something else than the environment now."""
+    """Return the newest snapshot that holds something else than the environment now, and can be gone back to.
+
+    One that differs only in what gitsnap itself needs would change nothing, now and at each further rollback.
+    """
     here = {one.identity for one in now}
     with store.reading(found) as repo:
         for limit in (_RECENT, None):
@@ -82,17 +93,24 @@ def _newest_other(
                     raise UntrustedTextError(
                         f"snapshot {one.stamp}: {error.message}", hint=error.hint
                     ) from error
-                if {line.identity for line in requirement.listed(goal.text.requirements, python)} != here:
+                there = {
+                    line.identity for line in requirement.listed(goal.text.requirements, environment.python)
+                }
+                if there != here and (_is_other_python(environment, goal) or steps_to(goal)):
                     return goal
     raise NotFoundError(
         "no snapshot differs from the environment as it is", hint="`gitsnap log` lists the snapshots"
     )
 
 
-def _refuse_other_python(environment: Environment, goal: Wanted) -> None:
+def _is_other_python(environment: Environment, goal: Wanted) -> bool:
     said = goal.text.freeze.python
-    here = ".".join(map(str, environment.python[:2]))
-    if said and ".".join(said.split(".")[:2]) != here:
+    return bool(said) and said.split(".")[:2] != [str(part) for part in environment.python[:2]]
+
+
+def _refuse_other_python(environment: Environment, goal: Wanted) -> None:
+    if _is_other_python(environment, goal):
+        said, here = goal.text.freeze.python, ".".join(map(str, environment.python[:2]))
         raise GitsnapError(
             f"snapshot {goal.label} is of Python {said}, and this environment has {here}",
             hint=f"`gitsnap restore {goal.label} --into DIR` makes a new environment with its Python",

@@ -297,7 +297,9 @@ def resume(
         with progress("applying" if forward else "putting back"):
             if forward:
                 return _finish(target, found, written, keep_going=written.incomplete)
-            return _put_back(target, found, written)
+            result = _put_back(target, found, written)
+            saving.forget_failures(target, found)
+            return result
 
 
 def is_unfinished(*, python: str | None = None, env: str | None = None) -> bool:

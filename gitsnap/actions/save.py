@@ -15,7 +15,7 @@ from gitsnap.actions.target import Target
 from gitsnap.config import Config
 from gitsnap.errors import ConfigError, ForeignOwnerError, GitLockedError, GitsnapError, LockedError
 from gitsnap.model import Environment
-from gitsnap.store import Saved
+from gitsnap.store import Saved, Store
 
 _HOOK_PATIENCE = 5.0
 _HOOK_ANSWER = 8.0
@@ -76,7 +76,7 @@ def save_target(
         reason=reason,
     )
     saved = store.save(found.config, plan, patience=patience)
-    failure.clear(_failures(), found.key, saved.store.name, str(environment.prefix))
+    forget_failures(found, saved.store)
     seen["push"], is_due = pending.note(found.config, saved.store, is_new=saved.is_new)
     seen["good"] = "yes" if seen["good"] in good.known(saved.store.path / ".git") else ""
     if hint_wanted and hint.split(executable)[1:2] == [str(environment.real_executable)]:
@@ -84,6 +84,11 @@ def save_target(
     if is_due:
         pending.start(found.config)
     return saved
+
+
+def forget_failures(found: Target, about: Store) -> None:
+    """Forget the failures of an environment's launches: all is well again."""
+    failure.clear(_failures(), found.key, about.name, store.remembered(about))
 
 
 def _glance(environment: Environment) -> str:
@@ -186,7 +191,7 @@ def _settings() -> tuple[Config, str]:
         return last, f"the last good configuration is used: {error.message}"
     if not unknown:
         config.remember(settings)
-    return settings, "".join(unknown[:1])
+    return settings, f"{unknown[0]}; the other keys are in force" if unknown else ""
 
 
 def record_failure(python: str | None, name: str | None, words: str) -> None:

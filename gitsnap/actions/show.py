@@ -9,4 +9,5 @@ from gitsnap.actions.state import State, resolve
 
 def show(name: str = "latest", *, python: str | None = None, env: str | None = None) -> State:
     """Return the state that *name* (a SNAP) names, with its exact text."""
-    return resolve(targets.find(python, env), snap.parse(name))
+    wanted = snap.parse(name)
+    return resolve(targets.find_for([wanted], python, env), wanted)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsnap import conda, environment, hint, scan, selection, store
+from gitsnap import conda, environment, hint, scan, selection, snap, store
 from gitsnap import config as configuration
 from gitsnap.config import Config
 from gitsnap.errors import GitsnapError, NotFoundError
 from gitsnap.freezefile import compose, header
 from gitsnap.model import Environment, printable
+from gitsnap.snap import Snap
 from gitsnap.store import Look, Store
 
 
@@ -38,6 +40,13 @@ def find(python: str | None, env: str | None, config: Config | None = None) -> T
     found = called(config, env)
     prefix = store.remembered(found)
     return Target(config, key, selection.interpreter(prefix) if prefix else None, found.name)
+
+
+def find_for(wanted: Iterable[Snap], python: str | None, env: str | None) -> Target:
+    """Return the target of a verb that is about states; none need be chosen where each names its own place."""
+    if python is None and env is None and all(isinstance(one, (snap.File, snap.Elsewhere)) for one in wanted):
+        return Target(configuration.load(os.environ), "", None, None)
+    return find(python, env)
 
 
 def called(config: Config, name: str) -> Store:

@@ -50,6 +50,10 @@ def _guarded(arguments: list[str]) -> int:
         render.failure(error.message, error.hint, error.candidates, error.exit_code, as_json=as_json)
         return error.exit_code
     except click.ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            # click 8.2 and newer: a group without a verb shows its help.
+            render.say(error.format_message())
+            return USAGE
         hint = (
             f"`{error.ctx.command_path} --help` shows how"
             if isinstance(error, click.UsageError) and error.ctx

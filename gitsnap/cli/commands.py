@@ -89,6 +89,8 @@ def save(reason: str, json_: bool) -> None:
         render.document(as_json.saved(result))
     else:
         render.saved(result)
+        if reason and not result.is_new:
+            render.say("the reason was not kept, as nothing changed; `gitsnap tag NAME` names this state")
 
 
 @gitsnap.command()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitsnap import stamp, unfinished
+from gitsnap.failure import UNKNOWN
 from gitsnap.model import Change, Diff, Kind, printable
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def answer(text: str) -> None:
 def say(text: str) -> None:
     """Print a line of the conversation to stderr, if there is one."""
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
+            # Where both go to one file, what was said first stands first.
+            sys.stdout.flush()
             print(text, file=sys.stderr)  # noqa: T201
 
 
@@ -165,6 +168,8 @@ def log(result: Log) -> None:
         what = "; ".join(f"{c.kind.value} {c.name} {_sides(c)}" for c in listed.changes) or one.subject
         when = stamp.shown(one.stamp)[:16]
         answer(_painted_row(f"{one.stamp}  {when}  ", f"({', '.join(marks)}) " if marks else "", what))
+    if not result.listed:
+        say("no snapshot fits")
     if result.more:
         say("older ones: `gitsnap log -n 100`, or `-n 0` for all")
 
@@ -186,6 +191,8 @@ def status(result: Status) -> None:
     if result.failure:
         answer(_paint(f"launches have failed since {result.failure.time}:", "31"))
         answer(f"  {printable(result.failure.message, 500)}\n")
+    if not result.config.keep_backup:
+        answer("saving is switched off: `backup.keep_backup` is false\n")
     if result.unfinished:
         answer(f"{_paint(unfinished.MESSAGE, '31')}: {unfinished.HINT}\n")
     where = result.environment.prefix if result.environment else "?"
@@ -269,7 +276,12 @@ def environments(result: Environments) -> None:
     if not (result.known or result.fetched):
         say("no environment is known here yet; `gitsnap save` takes the first snapshot of one")
     for kept in result.failures:
-        say(f"launches of {printable(kept.key)} have failed since {kept.time}: {printable(kept.message)}")
+        what = (
+            "launches that named no environment"
+            if kept.key == UNKNOWN
+            else f"launches of {printable(kept.key)}"
+        )
+        say(f"{what} have failed since {kept.time}: {printable(kept.message)}")
 
 
 def _newest(one: Known) -> str:

@@ -147,7 +147,8 @@ def rollback(snap: str | None, yes: bool, forward: bool, abort: bool, json_: boo
         result = action.carry_out(
             proposal, allow_source=permitted, keep_going=options["keep_going"], progress=render.working
         )
-    return _tell(result, json_, "rolled back to")
+    partial = options["only"] or options["except_"]
+    return _tell(result, json_, "rolled back in part to" if partial else "rolled back to")
 
 
 def _has_terminal() -> bool:
@@ -217,6 +218,12 @@ def _print_faults(result: RolledBack | Restored) -> None:
         render.answer(f"  {printable(line, 500)}")
 
 
+def _but_for(result: RolledBack) -> str:
+    """Say what is not as the snapshot says because gitsnap needs it as it is."""
+    names = ", ".join(one.name for one in result.kept)
+    return f", but for what gitsnap needs: {names}" if names else ""
+
+
 def _tell(result: RolledBack, json_: bool, what: str) -> int:
     """Say what a rollback did, and how to undo it; returns the exit code."""
     code = 0 if result.is_complete else PARTLY
@@ -227,12 +234,12 @@ def _tell(result: RolledBack, json_: bool, what: str) -> int:
     for line in result.warnings:
         render.say(f"{name}: {line}")
     if not result.safety:
-        render.answer(
-            f"{name}: {'is as' if result.is_complete else 'cannot be as'} {label} says; nothing was changed"
-        )
+        what = "is as" if result.is_complete else "cannot be as"
+        render.answer(f"{name}: {what} {label} says{_but_for(result)}; nothing was changed")
         return code
     faulty = bool(result.missing or result.differences or result.damage)
-    render.answer(f"{name}: {what} {label}, {'but not all is as planned' if faulty else 'verified'}")
+    word = "but not all is as planned" if faulty else "verified"
+    render.answer(f"{name}: {what} {label}, {word}{_but_for(result)}")
     _print_faults(result)
     if result.saved:
         render.answer(f"  saved snapshot {result.saved.stamp}; what was there before is {result.safety}")
@@ -264,7 +271,8 @@ def _print_restored(result: Restored) -> None:
         render.say(line)
     word = "verified" if result.is_complete else "but not all is as the snapshot says"
     place = printable(str(result.into), 500)
-    render.answer(f"made {place}: Python {result.python}, {result.count} distributions, {word}")
+    count = f"{result.count} distribution{'' if result.count == 1 else 's'}"
+    render.answer(f"made {place}: Python {result.python}, {count}, {word}")
     _print_faults(result)
 
 
