@@ -55,6 +55,11 @@ def parse(text: str) -> Freeze:
     return Freeze(executable, version, tuple(found))
 
 
+def has_header(text: str) -> bool:
+    """Tell whether *text* has gitsnap's header, even one that knows nothing."""
+    return any(line.startswith(_VERSION) for line in text.splitlines())
+
+
 def _noted(line: str) -> Distribution | None:
     match = _EDITABLE_NOTE.match(line)
     return next(iter(_distribution(match["line"], None)), None) if match else None

@@ -127,7 +127,7 @@ def parse(text: str) -> Text:
         elif line.strip():
             found.append(_read(number, line, note))
             note = ""
-    if not found and not freeze.version:
+    if not found and not freezefile.has_header(text):
         raise UntrustedTextError(
             "the file has no requirement and no header of gitsnap's: it is no snapshot",
             hint="`gitsnap log` lists the snapshots",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -21,6 +22,10 @@ from gitsnap import locations
 # A shared machine may be slow for a moment: what a property test checks is not time.
 settings.register_profile("gitsnap", deadline=None)
 settings.load_profile("gitsnap")
+# A shell that starts us in the background has these ignored, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGQUIT"):
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 _KEPT = (
     "PATH",
     "LANG",

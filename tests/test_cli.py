@@ -203,7 +203,8 @@ def test_log_of_a_package_tells_when_it_changed(saved: Venv, cli: Cli) -> None:
         "upgraded numpy 1.26.4 -> 2.0.1",
         "added numpy 1.26.4",
     ]
-    assert cli.ok("--env", "lab", "log", "--package", "nothing") == ""
+    nothing = cli("--env", "lab", "log", "--package", "nothing")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no snapshot fits\n")
 
 
 def test_log_is_cut_at_n_and_says_so(saved: Venv, cli: Cli) -> None:
