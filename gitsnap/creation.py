@@ -34,7 +34,7 @@ def make_environment(
     _checked(
         [python, "-m", "venv", "--", str(folder)],
         "the Python could not make an environment",
-        "on Debian and Ubuntu: `apt install python3-venv`; or `pip install 'gitsnap[uv]'`",
+        "on Debian and Ubuntu: `apt install python3-venv`; or `pip install uv` beside gitsnap",
         variables,
     )
     return made

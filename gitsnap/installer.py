@@ -174,14 +174,14 @@ def choose(
         settings = PipSettings() if told else pip_settings.read(prefix, variables)
         return _uv((program, "pip", "install"), python, sources, settings, variables)
     if kind == UV:
-        raise InstallerError("uv is not here", hint="`pip install 'gitsnap[uv]'`, or put uv on PATH")
+        raise InstallerError("uv is not here", hint="`pip install uv` beside gitsnap, or put uv on PATH")
     for command in ([python, "-m", "pip"], [sys.executable, "-m", "pip", "--python", python]):
         with tempfile.TemporaryDirectory(prefix="gitsnap-") as place:
             if call([*command, "--version"], variables, Path(place))[0] == 0:
                 return Installer(PIP, (*command, "install"), python, sources, variables)
     raise InstallerError(
-        "there is neither uv nor pip to install with",
-        hint="`pip install 'gitsnap[uv]'`, or `python -m ensurepip` in the environment",
+        "there is no pip to install with" if kind == PIP else "there is neither uv nor pip to install with",
+        hint="`pip install uv` beside gitsnap, or `python -m ensurepip` in the environment",
     )
 
 

@@ -121,7 +121,7 @@ def test_without_any_installer_the_way_out_is_told(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(InstallerError) as caught:
         choose(Path())
-    assert "gitsnap[uv]" in caught.value.hint
+    assert "`pip install uv` beside gitsnap" in caught.value.hint
     with pytest.raises(InstallerError, match="uv is not here"):
         choose(Path(), kind="uv")
 
