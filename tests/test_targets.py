@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +122,21 @@ def test_states_that_name_their_own_place_need_no_environment() -> None:
 
     assert targets.find_for(elsewhere, None, None).python is None
     assert targets.find_for([*elsewhere, snap.parse("now")], None, None).python is not None
+
+
+@pytest.mark.skipif(shutil.which("pypy3") is None, reason="PyPy is not here")
+def test_an_environment_of_pypy_is_read_as_its_own_pip_reads_it(tmp_path: Path) -> None:
+    """Another interpreter, other folders, packages in its standard library; comments of ours left out."""
+    subprocess.run(["pypy3", "-m", "venv", tmp_path / "pp"], check=True, capture_output=True)
+    python = tmp_path / "pp" / "bin" / "python"
+    info = next((tmp_path / "pp").glob("lib/*/site-packages")) / "X_y-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: X_y\nVersion: 1.0\n", encoding="utf-8")
+    pip = subprocess.run([python, "-m", "pip", "freeze"], check=True, capture_output=True, text=True).stdout
+
+    found = targets.freeze_of(targets.environment_of(targets.find(str(python), None)))
+
+    lines = found.partition("\n\n")[2].splitlines()
+    assert [line for line in lines if not line.startswith("#")] == pip.splitlines()
+    assert "X_y==1.0" in lines
+    assert "[PyPy " in found
