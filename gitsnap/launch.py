@@ -140,11 +140,6 @@ def _save_apart(python: str) -> None:
         child.returncode = 0
 
 
-def is_unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> bool:
-    """Tell whether there is nothing to save."""
-    return unchanged(python, name, variables) is not None
-
-
 def unchanged(python: str | None, name: str | None, variables: "Mapping[str, str]") -> "hint.Hint | None":
     """Return the hint if it, the environment and the repository all agree that there is nothing to save.
 

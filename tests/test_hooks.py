@@ -196,7 +196,7 @@ def test_the_hook_saves_before_the_command_starts(hooked: Venv, shell: list[str]
     answer = run([*shell, SCRIPT, "true"])
 
     assert (answer.returncode, answer.stderr) == (0, b"")
-    assert launch.is_unchanged(str(hooked.python), None, os.environ)
+    assert launch.unchanged(str(hooked.python), None, os.environ)
 
 
 def test_the_script_starts_the_command_in_a_deleted_folder_with_closed_streams(

@@ -84,7 +84,7 @@ def in_shell(script: str, python: Path, **variables: str) -> Ran:
 
 def unchanged(lab: Venv) -> bool:
     """Ask whether a launch of `lab` would see no change."""
-    return launch.is_unchanged(str(lab.python), None, os.environ)
+    return launch.unchanged(str(lab.python), None, os.environ) is not None
 
 
 def count(git: Git, repository: Path) -> int:
@@ -838,11 +838,11 @@ def test_a_failure_of_a_launch_by_name_is_seen_and_cleared_by_path(
 
 def test_a_hint_by_name_serves_launches_by_name(saved: Venv, cli: Cli) -> None:
     """`--env` needs no configuration either, once it has been seen."""
-    assert not launch.is_unchanged(None, "lab", os.environ)
+    assert not launch.unchanged(None, "lab", os.environ)
 
     assert cli.hook("--env", "lab").err == ""
 
-    assert launch.is_unchanged(None, "lab", os.environ)
+    assert launch.unchanged(None, "lab", os.environ)
 
 
 @POSIX
@@ -1065,8 +1065,8 @@ def test_run_takes_its_options_before_and_after(changed: Venv, before: list[str]
     answer = launcher(*after)
 
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, b"--\n", b"")
-    assert not launch.is_unchanged(str(changed.python), None, os.environ)
-    assert launch.is_unchanged(None, "lab", os.environ)
+    assert not launch.unchanged(str(changed.python), None, os.environ)
+    assert launch.unchanged(None, "lab", os.environ)
 
 
 def test_run_starts_the_command_whatever_is_wrong(
